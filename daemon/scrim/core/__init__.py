@@ -1,0 +1,1 @@
+"""The process that sees the camera. It has no network."""

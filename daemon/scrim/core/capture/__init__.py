@@ -1,0 +1,1 @@
+"""Where frames come from: cameras, files, the demo and the test pattern."""

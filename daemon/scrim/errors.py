@@ -1,0 +1,92 @@
+"""Every exception scrim raises on purpose.
+
+ScrimError                 anything below; its text is meant for a person
+├── ConfigError            a settings document or a patch is wrong; lists every problem
+├── DeviceError            a camera, file, sink or socket cannot be used
+│   ├── SourceError        the capture side
+│   └── SinkError          the delivery side
+├── ModelError             a model or its TOML cannot be used
+├── SegmentError           one frame could not be segmented; the next may work
+├── ImageError             a picture given as background cannot be used
+└── LocalError             the local socket refused, or the other end broke the protocol
+
+Messages name the key or device, the value, what is allowed, and the mend.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+EXIT_FAILURE = 1
+"""Exit status for a fault that a restart may cure."""
+
+EXIT_CONFIG = 78
+"""Exit status for bad settings (EX_CONFIG of sysexits.h): systemd does not restart on it."""
+
+
+class ScrimError(Exception):
+    """Base of all errors whose text is meant for a person."""
+
+    exit_status = EXIT_FAILURE
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a settings document.
+
+    Attributes:
+        key: dotted path of the key, such as ``background_blur.strength``.
+        value: the value that was given, as a person would read it.
+        message: what is wrong.
+        allowed: what would be right.
+    """
+
+    key: str
+    value: str
+    message: str
+    allowed: str
+
+    def __str__(self) -> str:
+        """One line: key = value: message (allowed: ...)."""
+        return f"{self.key} = {self.value}: {self.message} (allowed: {self.allowed})"
+
+
+class ConfigError(ScrimError):
+    """A settings document or patch is wrong. ``problems`` lists everything that is."""
+
+    exit_status = EXIT_CONFIG
+
+    def __init__(self, problems: Sequence[Problem], where: str = "settings") -> None:
+        self.problems = tuple(problems)
+        self.where = where
+        count = f"{len(self.problems)} problem" + ("s" if len(self.problems) != 1 else "")
+        super().__init__("\n  ".join([f"{where}: {count}", *map(str, self.problems)]))
+
+
+class DeviceError(ScrimError):
+    """A camera, file, sink or socket cannot be used."""
+
+
+class SourceError(DeviceError):
+    """A capture device or file cannot be opened or has stopped delivering."""
+
+
+class SinkError(DeviceError):
+    """A sink cannot be opened or written."""
+
+
+class ModelError(ScrimError):
+    """A model file or its TOML cannot be used."""
+
+    exit_status = EXIT_CONFIG
+
+
+class SegmentError(ScrimError):
+    """One frame could not be segmented."""
+
+
+class ImageError(ScrimError):
+    """A picture given as background cannot be used."""
+
+
+class LocalError(ScrimError):
+    """The local socket refused a request, or the other end broke the protocol."""

@@ -1,0 +1,226 @@
+"""The pictures that travel through scrim: raw frames, masks, mattes and safe frames.
+
+Everything at frame size is planar YUV 4:2:0 (I420), full-range or limited-range as the camera delivers it;
+nothing on the path depends on which. Arrays are (height, width), sizes are (width, height).
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.uint8]
+"""One plane of a picture, shape (height, width), uint8, rows may be padded (stride > width)."""
+
+Mask = NDArray[np.uint8]
+"""The model's output at model resolution, shape (height, width), uint8: 0 = background, 255 = person."""
+
+Origin = Literal["effect", "placeholder", "raw"]
+"""What a safe frame shows: a composited camera frame, the placeholder, or, by the local file's leave, raw."""
+
+MAX_SIDE_PX = 8192
+"""No picture is wider or higher than this; the largest UVC and MJPG cameras stay below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What a source delivers or a sink is opened for.
+
+    Attributes:
+        width: pixels, even, 2 to 8192.
+        height: pixels, even, 2 to 8192.
+        frame_rate: frames per second, above 0; what is announced, not what is measured.
+    """
+
+    width: int
+    height: int
+    frame_rate: float
+
+    def __post_init__(self) -> None:
+        for name, value in (("width", self.width), ("height", self.height)):
+            if not 2 <= value <= MAX_SIDE_PX or value % 2:
+                raise ValueError(f"{name} = {value}: must be even and from 2 to {MAX_SIDE_PX}")
+        if not 0 < self.frame_rate <= 1000:
+            raise ValueError(f"frame_rate = {self.frame_rate}: must be above 0 and at most 1000")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.width, self.height
+
+    @property
+    def frame_interval_s(self) -> float:
+        """Seconds from one frame to the next."""
+        return 1.0 / self.frame_rate
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}@{self.frame_rate:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """The three planes of an I420 picture.
+
+    Attributes:
+        y: luma, (height, width).
+        u: blue difference, (height / 2, width / 2).
+        v: red difference, (height / 2, width / 2).
+    """
+
+    y: Plane
+    u: Plane
+    v: Plane
+
+    @classmethod
+    def of(cls, i420: Plane) -> "Planes":
+        """Views into a contiguous I420 buffer of shape (height * 3 / 2, width)."""
+        rows, width = i420.shape
+        height = rows * 2 // 3
+        flat = i420.reshape(-1)
+        luma, chroma = width * height, width * height // 4
+        half = (height // 2, width // 2)
+        return cls(
+            flat[:luma].reshape(height, width),
+            flat[luma : luma + chroma].reshape(half),
+            flat[luma + chroma : luma + 2 * chroma].reshape(half),
+        )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the luma plane in pixels."""
+        return self.y.shape[1], self.y.shape[0]
+
+    def __iter__(self) -> Any:  # noqa: ANN401  (an iterator of planes; numpy's stubs lose the dtype)
+        return iter((self.y, self.u, self.v))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One raw camera picture. Never written to after it is handed on; never given to a sink.
+
+    Attributes:
+        planes: the picture.
+        pts_ns: capture time, nanoseconds of CLOCK_MONOTONIC.
+        sequence: counts up by one for each frame the source delivered.
+    """
+
+    planes: Planes
+    pts_ns: int
+    sequence: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.planes.size
+
+
+@dataclass(frozen=True, slots=True)
+class Matte:
+    """The person's share of each pixel of one frame, at frame size. Valid until the next matte is made.
+
+    Attributes:
+        y: alpha for the luma plane, (height, width), 0 = background, 255 = person.
+        uv: alpha for both chroma planes, (height / 2, width / 2).
+        box: (left, top, right, bottom) in luma pixels, all even: outside it alpha is 0 everywhere.
+            All zero when nobody is in the picture.
+        coverage: mean of alpha, 0 to 1.
+    """
+
+    y: Plane
+    uv: Plane
+    box: tuple[int, int, int, int]
+    coverage: float
+
+
+class SafeFrame:
+    """A picture that may leave the camera's process. The only thing a sink accepts.
+
+    It cannot be constructed, copied, pickled or subclassed: the compositor and the placeholder painter make
+    it, through :mod:`scrim.core.composite.door`, and its pixels are read-only.
+
+    Attributes:
+        i420: the picture, contiguous, shape (height * 3 / 2, width), uint8, read-only.
+        planes: views into ``i420``.
+        pts_ns: capture time of the camera frame, or the time the placeholder was painted.
+        sequence: sequence number of the camera frame, -1 for a placeholder.
+        origin: what it shows.
+        revision: revision of the settings it was made under.
+    """
+
+    __slots__ = ("i420", "origin", "planes", "pts_ns", "revision", "sequence")
+    i420: Plane
+    planes: Planes
+    pts_ns: int
+    sequence: int
+    origin: Origin
+    revision: int
+
+    def __new__(cls) -> "SafeFrame":
+        """Refuse.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a SafeFrame is made by the compositor or the placeholder painter, nowhere else")
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("SafeFrame cannot be subclassed: it would be a second door")
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a SafeFrame does not change: {name}")
+
+    def __copy__(self) -> NoReturn:
+        raise TypeError("a SafeFrame is handed on by reference, not copied")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a SafeFrame does not leave the process as an object")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.planes.size
+
+
+class _Lease:
+    """Keeps one buffer out of the pool for as long as any array looks at it."""
+
+    __slots__ = ("__array_interface__", "_free", "_memory")
+
+    def __init__(self, memory: Plane, free: deque[Plane]) -> None:
+        self._memory = memory
+        self._free = free
+        self.__array_interface__ = memory.__array_interface__
+
+    def __del__(self) -> None:
+        self._free.append(self._memory)
+
+
+class FramePool:
+    """A fixed set of I420 buffers of one size, so that no frame-sized memory is allocated per frame.
+
+    A buffer comes back by itself when the last array that looks at it is gone, whoever held it.
+
+    Args:
+        size: (width, height) in pixels, both even.
+        count: how many buffers; all are allocated here.
+    """
+
+    def __init__(self, size: tuple[int, int], count: int) -> None:
+        width, height = size
+        self.size = size
+        self._free: deque[Plane] = deque(np.zeros((height * 3 // 2, width), np.uint8) for _ in range(count))
+
+    def lease(self) -> Plane | None:
+        """A contiguous I420 buffer, shape (height * 3 / 2, width), with old content; None when all are out."""
+        try:
+            memory = self._free.pop()
+        except IndexError:
+            return None
+        return np.asarray(_Lease(memory, self._free))
+
+    @property
+    def free(self) -> int:
+        """How many buffers are not out."""
+        return len(self._free)

@@ -1,0 +1,1 @@
+"""The process that sees the network. It has no camera."""
