@@ -1,0 +1,42 @@
+"""Where a source's frames come from: leases of a pool, numbered."""
+
+from scrim.frame import Frame, FramePool, Plane, Planes
+
+FRAMES_OUT = 6
+"""Frames of one source that may be alive at once: one each being captured, waiting, processed and kept as the
+previous one, and two to spare."""
+
+
+class Buffers:
+    """Leases I420 buffers of one size and numbers the frames made of them.
+
+    The numbers go on when a source is opened again, so that two frames of one source never share one.
+
+    Attributes:
+        delivered: frames handed out since the source was made.
+        dropped: pictures that were thrown away because nobody had given a buffer back, or for being stale.
+    """
+
+    def __init__(self, count: int = FRAMES_OUT) -> None:
+        self._count = count
+        self._pool: FramePool | None = None
+        self.delivered = 0
+        self.dropped = 0
+
+    def prepare(self, size: tuple[int, int]) -> None:
+        """Have buffers of ``size`` (width, height) in pixels; the present ones stay when they fit."""
+        if self._pool is None or self._pool.size != size:
+            self._pool = FramePool(size, self._count)
+
+    def lease(self) -> Plane | None:
+        """A buffer of shape (height * 3 / 2, width); None, counted as dropped, when all are out."""
+        buffer = self._pool.lease() if self._pool is not None else None
+        if buffer is None:
+            self.dropped += 1
+        return buffer
+
+    def frame(self, i420: Plane, pts_ns: int) -> Frame:
+        """The next frame, made of a leased buffer that is not written to any more."""
+        frame = Frame(Planes.of(i420), pts_ns, self.delivered)
+        self.delivered += 1
+        return frame
