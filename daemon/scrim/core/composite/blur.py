@@ -1,0 +1,110 @@
+"""The room, blurred without the person in it."""
+
+from math import sqrt
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from scrim.core.pyramid import Pyramid
+from scrim.frame import Matte, Plane, Planes
+
+_SMALLEST_SIGMA_PX = 14 / 8
+"""At a level where the blur is narrower than this, shrinking shows: 45 dB against the true Gaussian here."""
+
+_PERSON_WEIGHT = 16
+"""How fast a shrunken pixel loses its say in the blur with the person's share of it: gone at 1 / 16."""
+
+_FALLBACK_WEIGHT = 0.02
+"""Share of the room's mean colour in the blur, so that deep inside the person there is a colour at all."""
+
+
+def blur_level(sigma_px: float) -> int:
+    """The coarsest pyramid level, 0 to 3, that can carry a Gaussian of ``sigma_px`` at frame size."""
+    return max((level for level in range(4) if sigma_px / (1 << level) >= _SMALLEST_SIGMA_PX), default=0)
+
+
+class BlurBackground:
+    """A Gaussian blur of the room alone: each pixel counts by how little of it is person.
+
+    The blur is made on a shrunken picture and enlarged again; the shrinking and enlarging are part of the
+    Gaussian (together a quarter pixel squared of the shrunken picture's variance).
+
+    Args:
+        size: (width, height) in pixels of the frames, both even.
+        sigma_px: standard deviation at frame size; a sigma below 1 counts as 1, because 0 would be the room.
+    """
+
+    def __init__(self, size: tuple[int, int], sigma_px: float) -> None:
+        sigma_px = max(1.0, sigma_px)
+        width, height = size
+        self._level = blur_level(sigma_px)
+        scale = 1 << self._level
+        inner = sqrt((sigma_px / scale) ** 2 - 0.25) if self._level else sigma_px
+        self._luma = _PlaneBlur(_shape(width, height, scale), inner)
+        # Chroma planes are half as large: one level less shrinks them to the same size of pixel.
+        half = (width // 2, height // 2)
+        self._chroma_level = max(0, self._level - 1)
+        chroma_scale = 1 << self._chroma_level
+        chroma_inner = sigma_px / 2 / chroma_scale
+        chroma_inner = sqrt(max(chroma_inner**2 - 0.25, 0.01)) if self._chroma_level else max(chroma_inner, 0.3)
+        self._chroma = _PlaneBlur(_shape(*half, chroma_scale), chroma_inner)
+        self._alpha = [np.empty(_shape(width, height, 1 << level), np.uint8) for level in range(1, 4)]
+
+    def fill(self, out: Planes, pyramid: Pyramid, matte: Matte) -> None:
+        """Blur the room of the pyramid's frame into ``out``."""
+        self._luma.weigh(self._shrunk_alpha(matte, self._level))
+        self._luma.blur(pyramid.luma(self._level), out.y)
+        self._chroma.weigh(self._shrunk_alpha(matte, self._chroma_level + 1))
+        for source, target in zip(pyramid.chroma(self._chroma_level), (out.u, out.v), strict=True):
+            self._chroma.blur(source, target)
+
+    def _shrunk_alpha(self, matte: Matte, level: int) -> Plane:
+        if level == 0:
+            return matte.y
+        above = matte.uv
+        if level == 1:
+            return above
+        for at in range(1, level):
+            shrunk = self._alpha[at]
+            cv2.resize(above, shrunk.shape[::-1], dst=shrunk, interpolation=cv2.INTER_AREA)
+            above = shrunk
+        return above
+
+
+class _PlaneBlur:
+    """Weighted Gaussian of planes of one shape; the weights are set once for several planes."""
+
+    def __init__(self, shape: tuple[int, int], sigma_px: float) -> None:
+        radius = max(1, int(4 * sigma_px + 0.5))
+        self._kernel: NDArray[np.float32] = cv2.getGaussianKernel(2 * radius + 1, sigma_px, cv2.CV_32F)
+        self._weight, self._spread, self._sum, self._blurred = (np.empty(shape, np.float32) for _ in range(4))
+        self._share8 = np.empty(shape, np.uint8)
+        self._small8 = np.empty(shape, np.uint8)
+
+    def weigh(self, alpha: Plane) -> None:
+        """Let each pixel count by how little of it is person."""
+        cv2.multiply(alpha, _PERSON_WEIGHT, dst=self._share8)
+        cv2.bitwise_not(self._share8, dst=self._share8)
+        cv2.multiply(self._share8, 1 / 255, dst=self._weight, dtype=cv2.CV_32F)
+        self._filter(self._weight, self._spread)
+        cv2.add(self._spread, _FALLBACK_WEIGHT, dst=self._spread)
+
+    def blur(self, source: Plane, target: Plane) -> None:
+        """Blur ``source`` and enlarge it to fill ``target``."""
+        mean = cv2.mean(source, self._share8)[0]
+        cv2.multiply(source, self._weight, dst=self._sum, dtype=cv2.CV_32F)
+        self._filter(self._sum, self._blurred)
+        cv2.add(self._blurred, _FALLBACK_WEIGHT * mean, dst=self._blurred)
+        cv2.divide(self._blurred, self._spread, dst=self._small8, dtype=cv2.CV_8U)
+        if target.shape == self._small8.shape:
+            np.copyto(target, self._small8)
+        else:
+            cv2.resize(self._small8, target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
+
+    def _filter(self, source: NDArray[np.float32], target: NDArray[np.float32]) -> None:
+        cv2.sepFilter2D(source, cv2.CV_32F, self._kernel, self._kernel, dst=target, borderType=cv2.BORDER_REFLECT_101)
+
+
+def _shape(width: int, height: int, scale: int) -> tuple[int, int]:
+    return -(-height // scale), -(-width // scale)

@@ -1,0 +1,74 @@
+"""Where a camera frame becomes a safe one."""
+
+import cv2
+import numpy as np
+
+from scrim.core.composite.base import Background
+from scrim.core.composite.door import seal
+from scrim.core.pyramid import Pyramid
+from scrim.frame import Frame, FramePool, Matte, Plane, Planes, SafeFrame
+
+
+class Compositor:
+    """Blends the person over a background, exactly: alpha 0 gives the background's bytes, 255 the camera's.
+
+    Args:
+        size: (width, height) in pixels of every frame, both even.
+        pool: buffers of that size for the finished pictures.
+    """
+
+    def __init__(self, size: tuple[int, int], pool: FramePool) -> None:
+        width, height = size
+        self._pool = pool
+        self._person = np.empty((height, width), np.uint8)
+        self._room_share = np.empty((height, width), np.uint8)
+
+    def compose(self, pyramid: Pyramid, matte: Matte, background: Background, revision: int) -> SafeFrame | None:
+        """Blend one frame.
+
+        Args:
+            pyramid: holds the frame.
+            matte: computed from that same frame.
+            background: what is seen where the matte is 0.
+            revision: of the settings in effect.
+
+        Returns:
+            The safe frame, or None when every buffer is still in use: the frame is dropped.
+        """
+        i420 = self._pool.lease()
+        if i420 is None:
+            return None
+        out, frame = Planes.of(i420), pyramid.frame
+        background.fill(out, pyramid, matte)
+        left, top, right, bottom = matte.box
+        if right > left and bottom > top:
+            self._blend(out.y, frame.planes.y, matte.y, (left, top, right, bottom))
+            half = (left // 2, top // 2, right // 2, bottom // 2)
+            self._blend(out.u, frame.planes.u, matte.uv, half)
+            self._blend(out.v, frame.planes.v, matte.uv, half)
+        return seal(i420, frame.pts_ns, frame.sequence, "effect", revision)
+
+    def pass_raw(self, frame: Frame, revision: int) -> SafeFrame | None:
+        """Let a frame through unchanged. Only for settings whose local file allows it.
+
+        Returns:
+            The frame as a safe one, or None when every buffer is still in use.
+        """
+        i420 = self._pool.lease()
+        if i420 is None:
+            return None
+        for target, source in zip(Planes.of(i420), frame.planes, strict=True):
+            np.copyto(target, source)
+        return seal(i420, frame.pts_ns, frame.sequence, "raw", revision)
+
+    def _blend(self, out: Plane, camera: Plane, alpha: Plane, box: tuple[int, int, int, int]) -> None:
+        """out = camera * alpha + out * (1 - alpha), inside the box."""
+        left, top, right, bottom = box
+        rows, columns = slice(top, bottom), slice(left, right)
+        height, width = bottom - top, right - left
+        person, room_share = self._person[:height, :width], self._room_share[:height, :width]
+        target, share = out[rows, columns], alpha[rows, columns]
+        cv2.multiply(camera[rows, columns], share, dst=person, scale=1 / 255)
+        cv2.bitwise_not(share, dst=room_share)
+        cv2.multiply(target, room_share, dst=target, scale=1 / 255)
+        cv2.add(target, person, dst=target)

@@ -1,0 +1,236 @@
+"""What each thread repeats: capture, pipeline, outlet and one loop per sink."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from scrim.core.capture.base import Source
+from scrim.core.composite.placeholder import Reason
+from scrim.core.outlet import Outlet
+from scrim.core.pipeline import Pipeline
+from scrim.core.sinks.base import Sink
+from scrim.core.stats import Percentiles, RateMeter
+from scrim.core.workers import Latest
+from scrim.errors import DeviceError, SegmentError
+from scrim.frame import Caps, Frame, SafeFrame
+
+logger = logging.getLogger(__name__)
+
+FIRST_RETRY_S = 1.0
+LAST_RETRY_S = 10.0
+
+Rest = Callable[[float], None]
+"""Sleeps for so many seconds, but wakes when the thread is to stop."""
+
+
+class Backoff:
+    """How long to wait before a device is tried again: 1 s, doubling up to 10 s."""
+
+    def __init__(self) -> None:
+        self._next_s = FIRST_RETRY_S
+
+    def next_s(self) -> float:
+        """The pause to make now."""
+        now_s, self._next_s = self._next_s, min(LAST_RETRY_S, self._next_s * 2)
+        return now_s
+
+    def reset(self) -> None:
+        """It worked: start over at 1 s."""
+        self._next_s = FIRST_RETRY_S
+
+
+class CaptureLoop:
+    """Keeps the camera open and its newest frame in the mailbox.
+
+    Args:
+        source: delivers frames of the pipeline's size.
+        mailbox: where they go.
+        outlet: is told why no picture comes.
+        rest: sleeps between attempts.
+    """
+
+    def __init__(self, source: Source, mailbox: Latest[Frame], outlet: Outlet, rest: Rest) -> None:
+        self._source = source
+        self._mailbox = mailbox
+        self._outlet = outlet
+        self._rest = rest
+        self._backoff = Backoff()
+        self.caps: Caps | None = None
+        self.state: Literal["starting", "live", "lost"] = "starting"
+        self.error: str | None = None
+        self.meter = RateMeter()
+
+    def step(self) -> None:
+        """Open the camera, or take one frame from it."""
+        try:
+            if self.caps is None:
+                self.caps = self._source.open()
+                logger.info("camera: open, %s", self.caps)
+            frame = self._source.read()
+        except DeviceError as error:
+            self._lose(str(error))
+            self._close()
+            self._rest(self._backoff.next_s())
+            return
+        if frame is None:
+            self._lose("no frame for a second")
+            return
+        self._live(frame)
+
+    def close(self) -> None:
+        """Let the camera go."""
+        self._close()
+
+    def _live(self, frame: Frame) -> None:
+        if self.state != "live":
+            logger.info("camera: live")
+            self.state, self.error = "live", None
+            self._backoff.reset()
+            self._outlet.because(Reason.NO_SAFE_PICTURE)
+        self.meter.tick(time.monotonic_ns())
+        self._mailbox.put(frame)
+
+    def _lose(self, why: str) -> None:
+        if self.state == "lost" and self.error == why:
+            return
+        logger.warning("camera: lost: %s", why)
+        self.state, self.error = "lost", why
+        self._mailbox.clear()
+        self._outlet.because(Reason.CAMERA_LOST)
+
+    def _close(self) -> None:
+        self.caps = None
+        self._source.close()
+
+
+class PipelineLoop:
+    """Takes the newest frame, makes it safe and puts it into the outlet.
+
+    Args:
+        pipeline: makes frames safe.
+        mailbox: where frames come from.
+        outlet: where safe frames go.
+    """
+
+    def __init__(self, pipeline: Pipeline, mailbox: Latest[Frame], outlet: Outlet) -> None:
+        self._pipeline = pipeline
+        self._mailbox = mailbox
+        self._outlet = outlet
+        self._failing = False
+        self.failures = 0
+        self.starved = 0
+
+    def step(self) -> None:
+        """Process one frame, if there is one."""
+        frame = self._mailbox.get(0.5)
+        if frame is None:
+            return
+        try:
+            safe = self._pipeline.process(frame)
+        except SegmentError as error:
+            self._fail(error)
+            return
+        self._failing = False
+        if safe is None:
+            self.starved += 1
+        else:
+            self._outlet.put(safe)
+
+    def _fail(self, error: SegmentError) -> None:
+        self.failures += 1
+        if not self._failing:
+            logger.error("segmentation: %s", error)
+        self._failing = True
+
+
+class OutletLoop:
+    """Takes what the outlet decides on and hands it to every sink's mailbox.
+
+    Args:
+        outlet: decides.
+        mailboxes: one per sink.
+    """
+
+    def __init__(self, outlet: Outlet, mailboxes: list[Latest[SafeFrame]]) -> None:
+        self._outlet = outlet
+        self._mailboxes = mailboxes
+        self._newest = (-1, -1)
+        self.meter = RateMeter()
+        self.latency_ms = Percentiles()
+        self.showing: str = "placeholder"
+
+    def step(self) -> None:
+        """Deliver one picture."""
+        frame = self._outlet.take()
+        if frame is None:
+            return
+        for mailbox in self._mailboxes:
+            mailbox.put(frame)
+        self._count(frame)
+
+    def _count(self, frame: SafeFrame) -> None:
+        now_ns = time.monotonic_ns()
+        if frame.origin != self.showing:
+            logger.info("picture: %s%s", frame.origin, _why(frame, self._outlet))
+            self.showing = frame.origin
+        if frame.origin != "placeholder" and (frame.sequence, frame.pts_ns) != self._newest:
+            self._newest = (frame.sequence, frame.pts_ns)
+            self.meter.tick(now_ns)
+            self.latency_ms.add((now_ns - frame.pts_ns) / 1e6)
+
+
+class SinkLoop:
+    """Keeps one sink open and fed.
+
+    Args:
+        name: what people call it.
+        sink: the real one.
+        caps: what it is opened for.
+        rest: sleeps between attempts.
+    """
+
+    def __init__(self, name: str, sink: Sink, caps: Caps, rest: Rest) -> None:
+        self.name = name
+        self.mailbox: Latest[SafeFrame] = Latest()
+        self._sink = sink
+        self._caps = caps
+        self._rest = rest
+        self._backoff = Backoff()
+        self.is_open = False
+        self.error: str | None = None
+        self.delivered = 0
+
+    def step(self) -> None:
+        """Open the sink, or deliver one picture."""
+        try:
+            self._open()
+            frame = self.mailbox.get(0.5)
+            if frame is not None:
+                self._sink.write(frame)
+                self.delivered += 1
+        except DeviceError as error:
+            self._fail(str(error))
+
+    def close(self) -> None:
+        """Finish and let the device go."""
+        self.is_open = False
+        self._sink.close()
+
+    def _open(self) -> None:
+        if not self.is_open:
+            self._sink.open(self._caps)
+            self.is_open, self.error = True, None
+            self._backoff.reset()
+            logger.info("sink %s: open", self.name)
+
+    def _fail(self, why: str) -> None:
+        if why != self.error:
+            logger.error("sink %s: %s", self.name, why)
+        self.error = why
+        self.close()
+        self._rest(self._backoff.next_s())
+
+
+def _why(frame: SafeFrame, outlet: Outlet) -> str:
+    return f" ({outlet.reason})" if frame.origin == "placeholder" else ""

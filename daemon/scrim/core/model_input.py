@@ -1,0 +1,45 @@
+"""The small RGB picture that the model looks at."""
+
+import cv2
+import numpy as np
+
+from scrim.core.pyramid import Pyramid
+from scrim.frame import Plane, Planes
+
+
+class ModelInput:
+    """Squeezes a frame into the model's shape, from planes that are small already.
+
+    Args:
+        frame_size: (width, height) in pixels of the frames, both even.
+        model_size: (width, height) in pixels of the model's input, both even.
+    """
+
+    def __init__(self, frame_size: tuple[int, int], model_size: tuple[int, int]) -> None:
+        width, height = model_size
+        self._i420 = np.empty((height * 3 // 2, width), np.uint8)
+        self._planes = Planes.of(self._i420)
+        self._rgb = np.empty((height, width, 3), np.uint8)
+        self._luma_level = _level(frame_size, model_size)
+
+    def shrink(self, pyramid: Pyramid) -> Plane:
+        """The pyramid's frame at model size: shape (height, width, 3), uint8, RGB. Overwritten by the next call."""
+        level = self._luma_level
+        _resize(pyramid.luma(level), self._planes.y)
+        for source, target in zip(pyramid.chroma(level), (self._planes.u, self._planes.v), strict=True):
+            _resize(source, target)
+        return cv2.cvtColor(self._i420, cv2.COLOR_YUV2RGB_I420, dst=self._rgb)
+
+    @property
+    def luma(self) -> Plane:
+        """Luma at model size, of the frame that was shrunk last."""
+        return self._planes.y
+
+
+def _level(frame_size: tuple[int, int], model_size: tuple[int, int]) -> int:
+    """The coarsest pyramid level that still has all the pixels the model wants."""
+    return max((n for n in range(4) if frame_size[0] >> n >= model_size[0] and frame_size[1] >> n >= model_size[1]), default=0)
+
+
+def _resize(source: Plane, target: Plane) -> None:
+    cv2.resize(source, target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR)

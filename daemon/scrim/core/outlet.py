@@ -1,0 +1,98 @@
+"""The last gate before the sinks: decides what goes out when no fresh safe frame comes."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from scrim.core.composite.placeholder import PlaceholderPainter, Reason
+from scrim.frame import SafeFrame
+
+HOLD_S = 0.2
+"""The last safe frame is repeated for at most this long; then the placeholder plays."""
+
+REPEAT_INTERVAL_S = 0.1
+"""How often something goes out when nothing new comes in."""
+
+
+class Outlet:
+    """Between the pipeline, which may fail, stall or hang, and the sinks, which must always have a safe picture.
+
+    One thread puts, one thread takes, any thread may set the revision or the reason.
+
+    Args:
+        painter: paints the placeholder.
+        frame_interval_s: of the camera; one slower than 5 Hz gets one and a half intervals before the placeholder.
+        clock_ns: monotonic clock.
+    """
+
+    def __init__(
+        self,
+        painter: PlaceholderPainter,
+        frame_interval_s: float,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._painter = painter
+        self._patience_ns = int(max(HOLD_S, 1.5 * frame_interval_s) * 1e9)
+        self._clock_ns = clock_ns
+        self._condition = threading.Condition(threading.Lock())
+        self._fresh: SafeFrame | None = None
+        self._last: SafeFrame | None = None
+        self._last_ns = clock_ns() - self._patience_ns
+        self._revision = 0
+        self._reason = Reason.STARTING
+        self.displaced = 0
+
+    @property
+    def reason(self) -> Reason:
+        """Why the placeholder plays, or would play."""
+        return self._reason
+
+    def because(self, reason: Reason) -> None:
+        """Set what the placeholder says when it plays."""
+        self._reason = reason
+
+    def require(self, revision: int) -> None:
+        """From now on nothing made under an earlier revision goes out, nor is it repeated."""
+        with self._condition:
+            self._revision = max(self._revision, revision)
+            if self._fresh is not None and self._fresh.revision < self._revision:
+                self._fresh = None
+            if self._last is not None and self._last.revision < self._revision:
+                self._last = None
+
+    def put(self, frame: SafeFrame) -> None:
+        """Hand over a fresh safe frame; one that is out of date is dropped."""
+        with self._condition:
+            if frame.revision < self._revision:
+                return
+            self.displaced += self._fresh is not None
+            self._fresh = frame
+            self._condition.notify()
+
+    def drop(self) -> None:
+        """Forget every camera picture: the placeholder plays at once."""
+        with self._condition:
+            self._fresh = self._last = None
+            self._last_ns = self._clock_ns() - self._patience_ns
+            self._condition.notify()
+
+    def take(self) -> SafeFrame | None:
+        """Wait for the next picture to deliver, about a tenth of a second at most.
+
+        Returns:
+            The fresh frame; else the last one again, while it may be repeated; else the placeholder; or None
+            when the last one may not be repeated but is too recent to be replaced.
+        """
+        with self._condition:
+            if self._fresh is None:
+                self._condition.wait(REPEAT_INTERVAL_S)
+            fresh, self._fresh = self._fresh, None
+            now_ns = self._clock_ns()
+            if fresh is not None:
+                self._last, self._last_ns = fresh, now_ns
+                return fresh
+            age_ns = now_ns - self._last_ns
+            if age_ns >= self._patience_ns:
+                self._last = None
+                return self._painter.paint(self._reason, self._revision)
+            return self._last if age_ns < HOLD_S * 1e9 else None

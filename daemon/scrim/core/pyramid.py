@@ -1,0 +1,72 @@
+"""One frame at half, quarter and eighth size, each computed at most once and only when somebody asks."""
+
+import cv2
+import numpy as np
+
+from scrim.frame import Frame, Plane, Planes
+
+
+class Pyramid:
+    """Shrinks a frame by averaging 2 x 2 pixels, again and again, into buffers that live as long as it does.
+
+    Args:
+        size: (width, height) in pixels of every frame, both even.
+        depth: the smallest level; level n has 1 / 2**n of the frame's width, rounded up.
+    """
+
+    def __init__(self, size: tuple[int, int], depth: int = 3) -> None:
+        self.size = size
+        self._levels = [_allocate(size, level) for level in range(1, depth + 1)]
+        self._ready = [0] * 3
+        self._frame: Frame | None = None
+
+    def load(self, frame: Frame) -> None:
+        """Take the next frame; what was computed for the one before is void.
+
+        Raises:
+            ValueError: the frame has another size.
+        """
+        if frame.size != self.size:
+            raise ValueError(f"a frame of {frame.size} in a pyramid for {self.size}")
+        self._frame = frame
+        self._ready = [0] * 3
+
+    @property
+    def frame(self) -> Frame:
+        """The frame that was loaded last.
+
+        Raises:
+            LookupError: none was.
+        """
+        if self._frame is None:
+            raise LookupError("no frame was loaded")
+        return self._frame
+
+    def luma(self, level: int) -> Plane:
+        """Luma at 1 / 2**level; level 0 is the frame's own plane. Valid until the next ``load``."""
+        return self._plane(0, level)
+
+    def chroma(self, level: int) -> tuple[Plane, Plane]:
+        """Both chroma planes, at half the size of ``luma(level)``. Valid until the next ``load``."""
+        return self._plane(1, level), self._plane(2, level)
+
+    def _plane(self, channel: int, level: int) -> Plane:
+        planes = self.frame.planes
+        source = (planes.y, planes.u, planes.v)[channel]
+        for at in range(self._ready[channel], level):
+            above = source if at == 0 else self._levels[at - 1][channel]
+            shrunk = self._levels[at][channel]
+            cv2.resize(above, shrunk.shape[::-1], dst=shrunk, interpolation=cv2.INTER_AREA)
+        self._ready[channel] = max(self._ready[channel], level)
+        return source if level == 0 else self._levels[level - 1][channel]
+
+
+def _allocate(size: tuple[int, int], level: int) -> tuple[Plane, Plane, Plane]:
+    width, height = size
+    luma = (_shrunk(height, level), _shrunk(width, level))
+    chroma = (_shrunk(height // 2, level), _shrunk(width // 2, level))
+    return np.empty(luma, np.uint8), np.empty(chroma, np.uint8), np.empty(chroma, np.uint8)
+
+
+def _shrunk(length_px: int, level: int) -> int:
+    return -(-length_px // (1 << level))

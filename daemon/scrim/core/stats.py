@@ -1,0 +1,86 @@
+"""Counting and timing, cheap enough for every frame."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class StageClock:
+    """Wall time of each stage of a frame, as a moving average.
+
+    Args:
+        weight: share of the newest frame in the average, 0 to 1.
+    """
+
+    def __init__(self, weight: float = 0.1) -> None:
+        self._weight = weight
+        self._average_ms: dict[str, float] = {}
+        self.total_ms: dict[str, float] = {}
+        self.count: dict[str, int] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
+        begin = time.perf_counter_ns()
+        try:
+            yield
+        finally:
+            self.add(name, (time.perf_counter_ns() - begin) / 1e6)
+
+    def add(self, name: str, spent_ms: float) -> None:
+        """Count one run of a stage."""
+        before = self._average_ms.get(name, spent_ms)
+        self._average_ms[name] = before + self._weight * (spent_ms - before)
+        self.total_ms[name] = self.total_ms.get(name, 0.0) + spent_ms
+        self.count[name] = self.count.get(name, 0) + 1
+
+    def averages_ms(self) -> dict[str, float]:
+        """Stage to its moving average in ms."""
+        return dict(self._average_ms)
+
+
+class RateMeter:
+    """Events per second over the last few seconds. One thread adds, any may read.
+
+    Args:
+        window_s: how far back to look.
+    """
+
+    def __init__(self, window_s: float = 2.0) -> None:
+        self._window_ns = int(window_s * 1e9)
+        self._times_ns: deque[int] = deque(maxlen=512)
+        self.total = 0
+
+    def tick(self, now_ns: int) -> None:
+        """Count one event."""
+        self._times_ns.append(now_ns)
+        self.total += 1
+
+    def rate_hz(self, now_ns: int) -> float:
+        """Events per second over the window, or since the first event when that is shorter."""
+        times = [at for at in tuple(self._times_ns) if now_ns - at <= self._window_ns]
+        if len(times) < 2:
+            return 0.0
+        span_ns = self._window_ns if len(times) < self.total else now_ns - times[0]
+        return len(times) * 1e9 / max(1, span_ns)
+
+
+class Percentiles:
+    """Percentiles over the last values. One thread adds, any may read.
+
+    Args:
+        size: how many values are kept.
+    """
+
+    def __init__(self, size: int = 256) -> None:
+        self._values: deque[float] = deque(maxlen=size)
+
+    def add(self, value: float) -> None:
+        """Keep one value."""
+        self._values.append(value)
+
+    def at(self, percent: float) -> float:
+        """The value that ``percent`` of the kept ones do not exceed; 0 when there are none."""
+        values = sorted(tuple(self._values))
+        return values[min(len(values) - 1, int(len(values) * percent / 100))] if values else 0.0

@@ -1,0 +1,109 @@
+"""How threads hand frames to each other, and how they are started and stopped."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+class Latest(Generic[T]):
+    """A one-slot mailbox between two threads: the newest wins, what it displaces is counted as dropped."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition(threading.Lock())
+        self._item: T | None = None
+        self._closed = False
+        self.dropped = 0
+
+    def put(self, item: T) -> None:
+        """Leave an item; never waits."""
+        with self._condition:
+            if self._item is not None:
+                self.dropped += 1
+            self._item = item
+            self._condition.notify()
+
+    def get(self, timeout_s: float) -> T | None:
+        """Take the item, waiting for one if need be.
+
+        Returns:
+            The item, or None after ``timeout_s`` or once the mailbox is closed.
+        """
+        with self._condition:
+            if self._item is None and not self._closed:
+                self._condition.wait(timeout_s)
+            item, self._item = self._item, None
+            return item
+
+    def clear(self) -> None:
+        """Throw away what is in it."""
+        with self._condition:
+            self._item = None
+
+    def close(self) -> None:
+        """Wake whoever waits; from now on ``get`` does not wait."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+
+
+class Worker:
+    """A thread that repeats one step until it is told to stop.
+
+    A step that raises does not end the thread: the error is logged once while it stays the same, and the step
+    is tried again after a pause.
+
+    Args:
+        name: of the thread.
+        step: must return within about a second.
+        pause_s: how long to wait after a step that raised.
+    """
+
+    def __init__(self, name: str, step: Callable[[], None], pause_s: float = 0.1) -> None:
+        self._step = step
+        self._pause_s = pause_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._last_error = ""
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 3.0) -> bool:
+        """Ask the thread to end and wait for it.
+
+        Returns:
+            Whether it ended in time.
+        """
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stopping.is_set()
+
+    def rest(self, seconds: float) -> None:
+        """Sleep, but wake at once when asked to stop."""
+        self._stopping.wait(seconds)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._step()
+            except Exception as error:  # noqa: BLE001  the worker loop is where unexpected errors end
+                self._report(error)
+                self._stopping.wait(self._pause_s)
+
+    def _report(self, error: Exception) -> None:
+        text = f"{type(error).__name__}: {error}"
+        if text != self._last_error:
+            self._last_error = text
+            logger.error("%s: %s", self._thread.name, text, exc_info=logger.isEnabledFor(logging.DEBUG))
