@@ -1,0 +1,258 @@
+"""How the frame feed lies in memory: a ring of I420 slots in a sealed memfd.
+
+One header, one head per slot, then the slots, each at a page boundary; everything little-endian. The writer
+fills the slots in turn and never waits. Each slot carries a lock that counts up, odd while the slot is
+written: a reader that finds it odd, or changed after copying, throws its copy away and starts again with the
+newest slot.
+
+The seals keep the size (no SIGBUS for a reader) and refuse every writable mapping but the writer's own (no
+reader can touch what another reader sees).
+"""
+
+import contextlib
+import fcntl
+import mmap
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scrim.errors import LocalError
+from scrim.frame import MAX_SIDE_PX, Origin, Plane, Planes, SafeFrame
+
+MAGIC = b"scrmfeed"
+VERSION = 1
+MIN_SLOTS = 3
+MAX_SLOTS = 16
+HEADER = np.dtype(
+    [
+        ("magic", "S8"),
+        ("version", "<u4"),
+        ("width", "<u4"),
+        ("height", "<u4"),
+        ("slots", "<u4"),
+        ("published", "<u8"),  # frames so far; the newest is in slot (published - 1) % slots, 0: none
+        ("_reserved", "V32"),
+    ]
+)
+SLOT = np.dtype(
+    [
+        ("lock", "<u8"),
+        ("published", "<u8"),
+        ("sequence", "<i8"),
+        ("pts_ns", "<i8"),
+        ("revision", "<i8"),
+        ("origin", "<u4"),
+        ("_reserved", "V20"),
+    ]
+)
+ORIGINS: tuple[Origin, ...] = get_args(Origin)
+F_SEAL_FUTURE_WRITE = 0x10
+"""fcntl(2), Linux 5.1; not among the names of Python's ``fcntl``."""
+
+_PAGE_BYTES = 4096
+_ATTEMPTS = 8
+_REQUIRED_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | F_SEAL_FUTURE_WRITE
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One safe frame as a reader has it, in the reader's own memory; overwritten by the reader's next read.
+
+    Attributes:
+        planes: the picture.
+        pts_ns: capture time, ns of CLOCK_MONOTONIC, the same clock in every process.
+        sequence: of the camera frame, -1 for a placeholder.
+        origin: what the picture shows.
+        revision: revision of the settings it was made under.
+    """
+
+    planes: Planes
+    pts_ns: int
+    sequence: int
+    origin: Origin
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    width: int
+    height: int
+    slots: int
+
+    @property
+    def picture_bytes(self) -> int:
+        return self.width * self.height * 3 // 2
+
+    @property
+    def first_slot_at(self) -> int:
+        return _to_page(HEADER.itemsize + self.slots * SLOT.itemsize)
+
+    @property
+    def total_bytes(self) -> int:
+        return self.first_slot_at + self.slots * _to_page(self.picture_bytes)
+
+    def header(self, memory: mmap.mmap) -> NDArray[Any]:
+        return np.ndarray((), HEADER, memory)
+
+    def heads(self, memory: mmap.mmap) -> NDArray[Any]:
+        return np.ndarray((self.slots,), SLOT, memory, HEADER.itemsize)
+
+    def pictures(self, memory: mmap.mmap) -> Iterator[Plane]:
+        for slot in range(self.slots):
+            at = self.first_slot_at + slot * _to_page(self.picture_bytes)
+            yield np.ndarray((self.height * 3 // 2, self.width), np.uint8, memory, at)
+
+
+def _to_page(count: int) -> int:
+    return -(-count // _PAGE_BYTES) * _PAGE_BYTES
+
+
+class RingWriter:
+    """The writing side of one ring; one size for its whole life.
+
+    Args:
+        size: (width, height) in pixels, both even.
+        slots: 3 to 16. A reader has the time of ``slots - 2`` frames to copy one.
+
+    Raises:
+        LocalError: the kernel gives no sealed memory.
+    """
+
+    def __init__(self, size: tuple[int, int], slots: int = 4) -> None:
+        if not MIN_SLOTS <= slots <= MAX_SLOTS:
+            raise ValueError(f"slots = {slots}: must be {MIN_SLOTS} to {MAX_SLOTS}")
+        self.size = size
+        layout = _Layout(*size, slots)
+        self.fd = os.memfd_create("scrim-feed", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            memory = _sealed(self.fd, layout.total_bytes)
+        except OSError as error:
+            os.close(self.fd)
+            raise LocalError(
+                f"no memory for the frame feed: {error.strerror}; Linux 5.1 or newer is needed"
+            ) from None
+        self._header = layout.header(memory)
+        self._heads = layout.heads(memory)
+        self._pictures = list(layout.pictures(memory))
+        self._published = 0
+        self._header[()] = (MAGIC, VERSION, *size, slots, 0, b"")
+
+    def write(self, frame: SafeFrame) -> None:
+        """Copy ``frame`` into the next slot and make it the newest.
+
+        Raises:
+            TypeError: ``frame`` is not a SafeFrame.
+            ValueError: it has another size.
+        """
+        if not isinstance(frame, SafeFrame):
+            raise TypeError(f"the feed takes safe frames only, not {type(frame).__name__}")
+        if frame.size != self.size:
+            raise ValueError(f"frame is {frame.size}, the ring {self.size}")
+        slot = self._published % len(self._pictures)
+        self._published += 1
+        head = self._heads[slot]
+        head["lock"] += 1
+        np.copyto(self._pictures[slot], frame.i420)
+        head["published"], head["sequence"], head["pts_ns"] = self._published, frame.sequence, frame.pts_ns
+        head["revision"], head["origin"] = frame.revision, ORIGINS.index(frame.origin)
+        head["lock"] += 1
+        self._header["published"] = self._published
+
+    def forget(self) -> None:
+        """Let no reader find what was written so far."""
+        self._published = 0
+        self._header["published"] = 0
+
+    def close(self) -> None:
+        """Let the memory go; readers keep theirs. Does nothing the second time."""
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
+
+
+def _sealed(fd: int, total_bytes: int) -> mmap.mmap:
+    os.ftruncate(fd, total_bytes)
+    memory = mmap.mmap(fd, total_bytes)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _REQUIRED_SEALS | fcntl.F_SEAL_SEAL)
+    return memory
+
+
+class RingReader:
+    """The reading side of one ring. Believes nothing it has not checked; never makes the writer wait.
+
+    Args:
+        fd: the ring's memfd; stays the caller's to close, and may be closed at once.
+
+    Raises:
+        LocalError: it is not a feed this version can read.
+    """
+
+    def __init__(self, fd: int) -> None:
+        layout, memory = _opened(fd)
+        self.size = (layout.width, layout.height)
+        self._header = layout.header(memory)
+        self._heads = layout.heads(memory)
+        self._pictures = list(layout.pictures(memory))
+        self._own: Plane = np.zeros((layout.height * 3 // 2, layout.width), np.uint8)
+        self._planes = Planes.of(self._own)
+        self._seen = 0
+
+    def read(self) -> Picture | None:
+        """The newest frame; None when there is none newer than the last, or the writer was always faster."""
+        for _ in range(_ATTEMPTS):
+            published = int(self._header["published"])
+            if published in (0, self._seen):
+                return None
+            picture = self._copy((published - 1) % len(self._pictures), published)
+            if picture is not None:
+                self._seen = published
+                return picture
+        return None
+
+    def _copy(self, slot: int, published: int) -> Picture | None:
+        """The frame in ``slot``, or None when it was written to meanwhile.
+
+        Loads and stores are not fenced from Python. The writer tells of a frame by a system call after it is
+        complete, and a copy lets the interpreter's lock go and takes it again; both are barriers.
+        """
+        head = self._heads[slot]
+        before = int(head["lock"])
+        if before % 2:
+            return None
+        self._copy_pixels(self._pictures[slot])
+        found = head.copy()
+        if int(head["lock"]) != before or int(found["published"]) != published:
+            return None
+        origin = int(found["origin"])
+        if origin >= len(ORIGINS):
+            raise LocalError(f"feed: origin {origin} is unknown: are both ends of the same version?")
+        pts_ns, sequence, revision = (int(found[name]) for name in ("pts_ns", "sequence", "revision"))
+        return Picture(self._planes, pts_ns, sequence, ORIGINS[origin], revision)
+
+    def _copy_pixels(self, picture: Plane) -> None:
+        np.copyto(self._own, picture)
+
+
+def _opened(fd: int) -> tuple[_Layout, mmap.mmap]:
+    size_bytes = os.fstat(fd).st_size
+    seals = 0
+    with contextlib.suppress(OSError):  # not a memfd: has no seals
+        seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
+    if seals & _REQUIRED_SEALS != _REQUIRED_SEALS:
+        raise LocalError("feed: the memory is not sealed; the other end is not scrim's core")
+    if size_bytes < HEADER.itemsize:
+        raise LocalError(f"feed: {size_bytes} bytes have no room for a header")
+    memory = mmap.mmap(fd, size_bytes, prot=mmap.PROT_READ)
+    found = np.ndarray((), HEADER, memory).copy()
+    if bytes(found["magic"]) != MAGIC or int(found["version"]) != VERSION:
+        raise LocalError("feed: not a feed of this version: are both ends of the same version?")
+    width, height, slots = (int(found[name]) for name in ("width", "height", "slots"))
+    sides_fit = all(2 <= side <= MAX_SIDE_PX and side % 2 == 0 for side in (width, height))
+    layout = _Layout(width, height, slots)
+    if not sides_fit or not MIN_SLOTS <= slots <= MAX_SLOTS or layout.total_bytes != size_bytes:
+        raise LocalError(f"feed: {width}x{height} in {slots} slots does not fit its {size_bytes} bytes")
+    return layout, memory

@@ -1,0 +1,257 @@
+"""The core's end of the local socket."""
+
+import contextlib
+import logging
+import os
+import selectors
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from scrim.errors import LocalError, ScrimError
+from scrim.local.feed import FEED_EVENT, FeedWriter
+from scrim.local.listening import listen
+from scrim.local.messages import MessageTooLongError, Request, dump, failure, parse_object, parse_request
+from scrim.local.peer import MIN_REQUEST_INTERVAL_S, Peer
+
+log = logging.getLogger(__name__)
+
+MAX_CLIENTS = 32
+_MAX_QUEUED_EVENTS = 1024
+_SWEEP_S = 1.0
+"""How often clients that stopped moving are looked for."""
+
+
+class Handler(Protocol):
+    """What the core does with a request. Called in the server's thread, one request at a time."""
+
+    def handle(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Answer.
+
+        Raises:
+            LocalError: no such method, or params that make no sense.
+            ConfigError: the settings asked for are wrong; every problem reaches the client.
+        """
+
+
+class LocalServer:
+    """Answers on a UNIX socket, in a thread of its own.
+
+    Two methods are its own: ``events`` makes the client a subscriber of events, ``feed`` of frames. All
+    others go to ``handler``.
+
+    Args:
+        path: of the socket; mode 0660, so file permissions decide who may ask.
+        handler: answers.
+        feed: the frame feed, or None to refuse the method.
+    """
+
+    def __init__(self, path: Path, handler: Handler, feed: FeedWriter | None = None) -> None:
+        self.path = path
+        self._handler = handler
+        self._feed = feed
+        self._peers: list[Peer] = []
+        self._events: deque[bytes] = deque(maxlen=_MAX_QUEUED_EVENTS)
+        self._ring_is_new = threading.Event()
+        self._stopping = threading.Event()
+        self._wake = -1
+        self._wake_lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def clients(self) -> int:
+        """How many are connected."""
+        return len(self._peers)
+
+    def start(self) -> None:
+        """Take the socket's place and begin to answer.
+
+        Raises:
+            LocalError: another core is listening there, something else lies there, or it cannot be made.
+        """
+        self._listener = listen(self.path)
+        self._inode = self.path.lstat().st_ino
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._wake, selectors.EVENT_READ)
+        self._stopping.clear()
+        if self._feed is not None:
+            self._feed.on_ring = self._announce_ring
+        self._thread = threading.Thread(target=self._run, name="local-socket", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Hang up on everybody and give the place free. Does nothing when not started."""
+        if self._thread is None:
+            return
+        if self._feed is not None:
+            self._feed.on_ring = lambda: None
+        self._stopping.set()
+        self._poke()
+        self._thread.join()
+        self._thread = None
+        self._selector.close()
+        self._listener.close()
+        with self._wake_lock:
+            os.close(self._wake)
+            self._wake = -1
+        with contextlib.suppress(OSError):
+            if self.path.lstat().st_ino == self._inode:
+                self.path.unlink()
+
+    def publish(self, event: str, **fields: Any) -> None:  # noqa: ANN401  (any JSON value)
+        """Tell every subscriber of events. From any thread; never waits; forgotten without a subscriber.
+
+        Raises:
+            LocalError: a field is not JSON.
+        """
+        self._events.append(dump({"event": event, **fields}))
+        self._poke()
+
+    def _announce_ring(self) -> None:
+        self._ring_is_new.set()
+        self._poke()
+
+    def _poke(self) -> None:
+        with self._wake_lock:
+            if self._wake >= 0:
+                os.eventfd_write(self._wake, 1)
+
+    # From here on: the server's thread.
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._turn()
+        finally:
+            for peer in tuple(self._peers):
+                self._drop(peer)
+
+    def _turn(self) -> None:
+        waiting = any(peer.has_requests for peer in self._peers)
+        for key, ready in self._selector.select(MIN_REQUEST_INTERVAL_S if waiting else _SWEEP_S):
+            if isinstance(key.data, Peer):
+                if ready & selectors.EVENT_READ:
+                    self._receive(key.data)
+            elif key.fileobj is self._listener:
+                self._accept()
+            else:
+                os.eventfd_read(self._wake)
+        now_s = time.monotonic()
+        for peer in tuple(self._peers):
+            if (line := peer.next_request(now_s)) is not None:
+                self._answer(peer, line)
+        self._tell()
+        for peer in tuple(self._peers):
+            self._flush(peer, now_s)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return  # it went away again, or there are no descriptors left: others are served
+        peer = Peer(connection)
+        if len(self._peers) >= MAX_CLIENTS:
+            peer.queue(failure(None, LocalError(f"{MAX_CLIENTS} clients are connected already: close one")))
+            peer.closing = True
+        self._peers.append(peer)
+        self._selector.register(connection, selectors.EVENT_READ, peer)
+
+    def _receive(self, peer: Peer) -> None:
+        try:
+            if not peer.receive():
+                self._drop(peer)
+        except MessageTooLongError as error:
+            peer.queue(failure(None, error))
+            peer.closing = True
+
+    def _answer(self, peer: Peer, line: bytes) -> None:
+        request_id = None
+        try:
+            message = parse_object(line)
+            given = message.get("id")
+            request_id = given if isinstance(given, str) and len(given) <= 64 else None
+            self._serve(peer, parse_request(message))
+        except ScrimError as error:
+            peer.queue(failure(request_id, error))
+        except Exception:
+            log.exception("local socket: a request failed")
+            peer.queue(failure(request_id, LocalError("internal error; the core's log has the details")))
+
+    def _serve(self, peer: Peer, request: Request) -> None:
+        if request.method == "feed":
+            self._start_feed(peer, request.id)
+            return
+        if request.method == "events":
+            peer.wants_events = True
+            result: dict[str, Any] = {}
+        else:
+            result = self._handler.handle(request.method, request.params)
+        peer.queue({"id": request.id, "ok": True, "result": result})
+
+    def _start_feed(self, peer: Peer, request_id: str) -> None:
+        if self._feed is None or peer.feed_token:
+            raise LocalError("feed: already subscribed" if self._feed else "feed: this core offers none")
+        peer.feed_token, pipe = self._feed.subscribe()
+        peer.queue({"id": request_id, "ok": True, "result": {}}, pipe)
+        self._send_ring(peer)
+
+    def _send_ring(self, peer: Peer) -> None:
+        if self._feed is not None and (fd := self._feed.share()) is not None:
+            peer.queue({"event": FEED_EVENT}, fd)
+
+    def _tell(self) -> None:
+        while self._events:
+            line = self._events.popleft()
+            for peer in self._peers:
+                if peer.wants_events:
+                    peer.queue_line(line)
+        if self._ring_is_new.is_set():
+            self._ring_is_new.clear()
+            for peer in self._peers:
+                if peer.feed_token:
+                    self._send_ring(peer)
+
+    def _flush(self, peer: Peer, now_s: float) -> None:
+        try:
+            peer.send()
+        except OSError:
+            self._drop(peer)
+            return
+        if peer.closing or peer.is_lost(now_s):
+            self._drop(peer)
+        else:
+            self._watch(peer)
+
+    def _watch(self, peer: Peer) -> None:
+        """Wait for what the client can do next. Nothing is read from one that has requests to be answered."""
+        wanted = (selectors.EVENT_WRITE if peer.has_unsent else 0) | (
+            0 if peer.has_requests else selectors.EVENT_READ
+        )
+        registered = self._selector.get_map().get(peer.connection)
+        if registered is not None and registered.events == wanted:
+            return
+        if registered is not None:
+            self._selector.unregister(peer.connection)
+        if wanted:
+            self._selector.register(peer.connection, wanted, peer)
+
+    def _drop(self, peer: Peer) -> None:
+        if peer not in self._peers:
+            return
+        self._peers.remove(peer)
+        if self._selector.get_map().get(peer.connection) is not None:
+            self._selector.unregister(peer.connection)
+        if peer.feed_token and self._feed is not None:
+            self._feed.unsubscribe(peer.feed_token)
+        peer.close()

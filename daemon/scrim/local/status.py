@@ -1,0 +1,95 @@
+"""The shape of the answer to ``status``: the core fills it; page, command line and telemetry read it."""
+
+from typing import Literal, TypedDict
+
+State = Literal["starting", "running", "placeholder", "off"]
+CameraState = Literal["live", "starting", "lost"]
+SinkState = Literal["open", "failed"]
+
+
+class CameraStatus(TypedDict):
+    """The capture side. ``caps`` reads as ``1280x720@30``; empty while the size is not known."""
+
+    source: str
+    state: CameraState
+    caps: str
+    error: str | None
+
+
+class FramesStatus(TypedDict):
+    """Frames since the start; rates in frames per second over the last period."""
+
+    rate_in_hz: float
+    rate_out_hz: float
+    captured: int
+    delivered: int
+    dropped: int
+
+
+class LatencyStatus(TypedDict):
+    """Milliseconds from capture to delivery, over the last period."""
+
+    p50: float
+    p95: float
+
+
+class StagesStatus(TypedDict):
+    """Median milliseconds a frame spends in each stage."""
+
+    capture: float
+    segment: float
+    matte: float
+    composite: float
+
+
+class ModelStatus(TypedDict):
+    """The model in use. ``input`` is width x height, as ``256x144``."""
+
+    name: str
+    form: str
+    runtime: str
+    input: str
+
+
+class EffectStatus(TypedDict):
+    """The effect in effect. ``strength`` is a number in (0, 100], ``strength_name`` the nearest name."""
+
+    effect: Literal["off", "blur", "image", "color"]
+    strength: float
+    strength_name: str
+    color: str | None
+    image: str | None
+    fit: Literal["cover", "contain", "stretch"]
+
+
+class SinkStatus(TypedDict):
+    """One sink. ``error`` says why it failed and what mends it."""
+
+    name: str
+    state: SinkState
+    delivered: int
+    dropped: int
+    error: str | None
+
+
+class Status(TypedDict):
+    """Everything the core says about itself.
+
+    ``coverage`` is the person's share of the picture, 0 to 1; ``rss_mb`` resident memory in 10^6 bytes;
+    ``placeholder_reason`` is one of the placeholder's reasons while it is shown.
+    """
+
+    version: str
+    uptime_s: float
+    state: State
+    placeholder_reason: str | None
+    revision: int
+    camera: CameraStatus
+    frames: FramesStatus
+    latency_ms: LatencyStatus
+    stages_ms: StagesStatus
+    model: ModelStatus
+    effect: EffectStatus
+    coverage: float
+    sinks: list[SinkStatus]
+    rss_mb: float
