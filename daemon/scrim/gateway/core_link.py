@@ -1,0 +1,99 @@
+"""The gateway's view of the core: connected or gone, and what it last said about itself."""
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+from typing import Any
+
+from scrim.errors import LocalError
+from scrim.local.asynchronous import AsyncClient
+from scrim.local.status import Status
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1.0
+FIRST_RETRY_S = 0.1
+LAST_RETRY_S = 1.0
+"""The pause between two tries doubles from the first to this: a core that is back is soon found."""
+
+_ANSWER_S = 5.0
+
+
+class CoreLink:
+    """Keeps one connection to the core for as long as ``run`` runs.
+
+    Args:
+        path: the local socket.
+
+    Attributes:
+        status: what the core last said; None while it is gone.
+        gone_because: why there is no status.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.status: Status | None = None
+        self.gone_because: str | None = "connecting"
+        self._path = path
+        self._client: AsyncClient | None = None
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Connect, follow, and connect again when the core is gone. Ends only when cancelled."""
+        pause_s = FIRST_RETRY_S
+        while True:
+            try:
+                async with AsyncClient(self._path, _ANSWER_S) as client:
+                    self._client = client
+                    await self._follow(client)
+            except LocalError as error:
+                pause_s = FIRST_RETRY_S if self.status is not None else min(pause_s * 2, LAST_RETRY_S)
+                self._lost(str(error))
+            finally:
+                self._client = None
+            await asyncio.sleep(pause_s)
+
+    async def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Ask the core; the status is read again at once.
+
+        Raises:
+            ConfigError: it refuses the settings; lists every problem.
+            LocalError: it refuses for another reason, or is gone.
+        """
+        if self._client is None:
+            raise LocalError(self.gone_because or "the core is gone")
+        try:
+            return await self._client.request(method, params)
+        finally:
+            self._changed.set()
+
+    async def _follow(self, client: AsyncClient) -> None:
+        listening = asyncio.create_task(self._listen(client), name="core-events")
+        try:
+            while True:
+                self._changed.clear()
+                self._found(await client.status())
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S):
+                        await self._changed.wait()
+        finally:
+            listening.cancel()
+
+    async def _listen(self, client: AsyncClient) -> None:
+        """Any event is a reason to read the status; so is the end of them, which means the core is gone."""
+        try:
+            async for _ in client.events():
+                self._changed.set()
+        except LocalError as error:
+            log.debug("no events: %s", error)
+        self._changed.set()
+
+    def _found(self, status: Status) -> None:
+        if self.status is None:
+            log.info("core is here: scrim %s at %s", status.get("version"), self._path)
+        self.status, self.gone_because = status, None
+
+    def _lost(self, reason: str) -> None:
+        if self.gone_because != reason:
+            log.warning("core is gone: %s", reason)
+        self.status, self.gone_because = None, reason
