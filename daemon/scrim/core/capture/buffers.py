@@ -14,7 +14,7 @@ class Buffers:
 
     Attributes:
         delivered: frames handed out since the source was made.
-        dropped: pictures that were thrown away because nobody had given a buffer back, or for being stale.
+        dropped: pictures the source threw away because no buffer was free, or for being stale.
     """
 
     def __init__(self, count: int = FRAMES_OUT) -> None:
@@ -29,11 +29,8 @@ class Buffers:
             self._pool = FramePool(size, self._count)
 
     def lease(self) -> Plane | None:
-        """A buffer of shape (height * 3 / 2, width); None, counted as dropped, when all are out."""
-        buffer = self._pool.lease() if self._pool is not None else None
-        if buffer is None:
-            self.dropped += 1
-        return buffer
+        """A buffer of shape (height * 3 / 2, width) with old content; None when all are out."""
+        return self._pool.lease() if self._pool is not None else None
 
     def frame(self, i420: Plane, pts_ns: int) -> Frame:
         """The next frame, made of a leased buffer that is not written to any more."""

@@ -18,7 +18,7 @@ class Demo(DrawnSource):
         pace: deliver at ``caps.frame_rate``; False delivers as fast as frames are read.
     """
 
-    def __init__(self, caps: Caps, pace: bool = True) -> None:  # noqa: FBT001
+    def __init__(self, caps: Caps, pace: bool = True) -> None:
         super().__init__(caps, pace)
         self._room: Plane | None = None
         self._person: Person | None = None

@@ -17,7 +17,7 @@ class DrawnSource(ABC):
         pace: deliver at ``caps.frame_rate``; False delivers as fast as frames are read.
     """
 
-    def __init__(self, caps: Caps, pace: bool = True) -> None:  # noqa: FBT001  (read as pace=...)
+    def __init__(self, caps: Caps, pace: bool = True) -> None:
         self._caps = caps
         self._paced = pace
         self._pace: Pace | None = None
@@ -36,12 +36,14 @@ class DrawnSource(ABC):
         return self._caps
 
     def read(self) -> Frame | None:
-        """The next picture when it is due; None after 1 s, or when no buffer is free."""
+        """The next picture when it is due; None when it is not, or no buffer is free, within 1 s.
+
+        Raises:
+            SourceError: it is not open.
+        """
         if self._pace is None:
             raise SourceError(f"{type(self).__name__}: read before open")
-        if not self._pace.wait():
-            return None
-        i420 = self._buffers.lease()
+        i420 = self._pace.next_buffer(self._buffers)
         if i420 is None:
             return None
         pts_ns = time.monotonic_ns()

@@ -52,10 +52,14 @@ def draw_room(size: tuple[int, int]) -> Plane:
     return _to_i420(room, size)
 
 
+def _colour(blue: float, green: float, red: float) -> NDArray[np.float32]:
+    return np.array((blue, green, red), np.float32)
+
+
 def _wall() -> Canvas:
     width, height = DESIGN_SIZE
     down = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    top, bottom = np.float32((188, 200, 204)), np.float32((150, 166, 174))
+    top, bottom = _colour(188, 200, 204), _colour(150, 166, 174)
     wall = np.broadcast_to(top + (bottom - top) * down, (height, width, 3)).astype(np.uint8, order="C")
     _box(wall, (0, 940, width, 962), (196, 204, 208))
     _box(wall, (0, 962, width, height), (70, 92, 118))
@@ -95,7 +99,7 @@ def _window(room: Canvas, box: Box) -> None:
     _box(room, (left - 22, top - 22, right + 22, bottom + 22), _WHITE)
     tall = bottom - top
     down = np.linspace(0, 1, tall, dtype=np.float32)[:, None, None]
-    sky = np.float32((236, 196, 142)) * (1 - down) + np.float32((246, 240, 228)) * down
+    sky = _colour(236, 196, 142) * (1 - down) + _colour(246, 240, 228) * down
     room[top:bottom, left:right] = sky.astype(np.uint8)
     view = room[top:bottom, left:right]
     for x, y, radius in ((70, 110, 34), (110, 96, 44), (156, 112, 32), (280, 190, 26), (312, 184, 34)):
@@ -121,7 +125,7 @@ def _curtain(room: Canvas, box: Box) -> None:
     left, top, right, bottom = box
     across = np.arange(right - left, dtype=np.float32)
     fold = 0.84 + 0.16 * np.sin(across / 7.5 + 0.6 * np.sin(across / 19))
-    room[top:bottom, left:right] = (np.float32((150, 124, 92)) * fold[:, None]).astype(np.uint8)
+    room[top:bottom, left:right] = (_colour(150, 124, 92) * fold[:, None]).astype(np.uint8)
 
 
 def _bookcase(room: Canvas, box: Box) -> None:
@@ -235,7 +239,7 @@ def _light(room: Canvas) -> None:
     gain = 0.86 + 0.20 * np.exp(-(((x - 1515) / 620) ** 2 + ((y - 340) / 520) ** 2))
     gain -= ((x / width - 0.5) ** 2 + (y / height - 0.5) ** 2) * np.float32(0.34)
     lamp = np.exp(-(((x - 1800) / 210) ** 2 + ((y - 470) / 230) ** 2))
-    glow = lamp[..., None] * np.float32((14, 36, 48))
+    glow = lamp[..., None] * _colour(14, 36, 48)
     gain_bgr = cv2.resize(cv2.merge([gain, gain, gain]), DESIGN_SIZE)
     cv2.multiply(room, gain_bgr, dst=room, dtype=cv2.CV_8U)
     cv2.add(room, cv2.resize(glow, DESIGN_SIZE), dst=room, dtype=cv2.CV_8U)

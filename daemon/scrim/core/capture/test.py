@@ -43,7 +43,7 @@ class TestPattern(DrawnSource):
 
     __test__ = False  # the name is the field's; pytest shall not take it for a test
 
-    def __init__(self, caps: Caps, pace: bool = True) -> None:  # noqa: FBT001
+    def __init__(self, caps: Caps, pace: bool = True) -> None:
         super().__init__(caps, pace)
         self._bars: Plane | None = None
         self._digits: list[Plane] = []

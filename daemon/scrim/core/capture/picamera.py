@@ -1,0 +1,200 @@
+"""Raspberry Pi cameras, through picamera2."""
+
+import importlib
+import time
+from concurrent.futures import CancelledError
+from typing import Any
+
+import numpy as np
+
+from scrim.core.capture.buffers import Buffers
+from scrim.core.capture.pace import READ_LIMIT_S
+from scrim.errors import SourceError
+from scrim.frame import Caps, Frame, Plane, Planes
+
+BUFFERS = 4
+"""Fixed, because each change of the count asks for new contiguous memory, which runs out."""
+
+RESTARTS = 2
+"""So often a camera that delivers nothing for 1 s is stopped and started before it is given up."""
+
+_CLOCK_TOLERANCE_NS = 1_000_000_000
+"""A sensor's time stamp further than this from now is of another clock."""
+
+
+class PiCamera:
+    """A camera of libcamera's, such as a Pi Camera Module. Delivers picamera2's main stream, as YUV420.
+
+    When no picture comes for 1 s, ``read`` gives None and the camera is stopped and started again; after the
+    second time it raises SourceError, so that the owner opens it anew.
+
+    Args:
+        index: which camera, as ``rpicam-hello --list-cameras`` numbers them.
+        caps: what is wanted; libcamera scales to any even size.
+        module: what ``import picamera2`` would give; a stand-in in tests. Needs ``Picamera2`` and
+            ``MappedArray``.
+    """
+
+    def __init__(self, index: int, caps: Caps, module: Any = None) -> None:  # noqa: ANN401  (picamera2 has no types)
+        self._index = index
+        self._caps = caps
+        self._module = module
+        self._camera: Any = None
+        self._job: Any = None
+        self._restarts = 0
+        self._stride = 0
+        self._buffers = Buffers()
+
+    @property
+    def dropped(self) -> int:
+        """Pictures thrown away because no buffer was free."""
+        return self._buffers.dropped
+
+    def open(self) -> Caps:
+        """Configure the camera and start it.
+
+        Raises:
+            SourceError: picamera2 is not installed, there is no such camera, or libcamera refuses.
+        """
+        self.close()
+        self._module = self._module or _import_picamera2()
+        self._buffers.prepare(self._caps.size)
+        try:
+            self._camera = self._module.Picamera2(self._index)
+            self._configure()
+            self._camera.start()
+        except IndexError as error:
+            raise SourceError(
+                f"picamera:{self._index}: no such camera; see `rpicam-hello --list-cameras`, "
+                "and check the ribbon cable"
+            ) from error
+        except (RuntimeError, OSError, ValueError) as error:
+            self.close()
+            raise self._trouble(error) from error
+        self._restarts = 0
+        return self._caps
+
+    def read(self) -> Frame | None:
+        """The next picture; None when none came within 1 s or no buffer is free.
+
+        Raises:
+            SourceError: the camera delivers nothing any more, also after being stopped and started.
+        """
+        if self._camera is None:
+            raise SourceError(f"picamera:{self._index}: read before open")
+        try:
+            request = self._wait_for_request()
+            if request is None:
+                self._restart()
+                return None
+            self._restarts = 0
+            try:
+                return self._take(request)
+            finally:
+                request.release()
+        except (RuntimeError, OSError, CancelledError) as error:
+            raise self._trouble(error) from error
+
+    def close(self) -> None:
+        """Stop the camera and let it go."""
+        camera, self._camera = self._camera, None
+        self._job = None
+        if camera is None:
+            return
+        try:
+            camera.stop()
+        except (RuntimeError, OSError):
+            # One that hangs refuses to be stopped, and is still to be let go.
+            pass
+        finally:
+            camera.close()
+
+    def _configure(self) -> None:
+        interval_us = round(1e6 / self._caps.frame_rate)
+        self._camera.configure(
+            self._camera.create_video_configuration(
+                main={"size": self._caps.size, "format": "YUV420"},
+                buffer_count=BUFFERS,
+                controls={"FrameDurationLimits": (interval_us, interval_us)},
+            )
+        )
+        main = self._camera.camera_configuration()["main"]
+        if main["format"] != "YUV420" or tuple(main["size"]) != self._caps.size:
+            width, height = main["size"]
+            raise ValueError(f"gives {main['format']} at {width}x{height}, not YUV420 at {self._caps}")
+        self._stride = int(main["stride"])
+
+    def _wait_for_request(self) -> Any:  # noqa: ANN401  (picamera2's CompletedRequest)
+        """The next completed request; None after 1 s, and the job is waited for again by the next call."""
+        if self._job is None:
+            self._job = self._camera.capture_request(wait=False)
+        try:
+            request = self._job.get_result(timeout=READ_LIMIT_S)
+        except TimeoutError:
+            return None
+        self._job = None
+        return request
+
+    def _restart(self) -> None:
+        if self._restarts >= RESTARTS:
+            raise SourceError(
+                f"picamera:{self._index}: no picture for {RESTARTS + 1} s, also after starting it again; "
+                "check the ribbon cable and the power supply"
+            )
+        self._restarts += 1
+        # The job stays: picamera2 serves it first when pictures come again; a request nobody takes is lost.
+        self._camera.stop()
+        self._camera.start()
+
+    def _take(self, request: Any) -> Frame | None:  # noqa: ANN401
+        i420 = self._buffers.lease()
+        if i420 is None:
+            self._buffers.dropped += 1
+            return None
+        with self._module.MappedArray(request, "main") as mapped:
+            self._copy(mapped.array, i420)
+        return self._buffers.frame(i420, _pts_ns(request.get_metadata().get("SensorTimestamp")))
+
+    def _copy(self, padded: Plane, i420: Plane) -> None:
+        """Copy the planes out of a buffer of shape (height * 3 / 2, stride), chroma half as far apart."""
+        width, height = self._caps.size
+        luma, chroma = padded[:height], padded[height:].reshape(2, height // 2, self._stride // 2)
+        planes = Planes.of(i420)
+        np.copyto(planes.y, luma[:, :width])
+        np.copyto(planes.u, chroma[0, :, : width // 2])
+        np.copyto(planes.v, chroma[1, :, : width // 2])
+
+    def _trouble(self, error: BaseException) -> SourceError:
+        reason = str(error) or type(error).__name__
+        return SourceError(
+            f"picamera:{self._index}: {reason}; is another program using the camera? "
+            "`rpicam-hello --list-cameras` must list it"
+        )
+
+
+def has_camera() -> bool:
+    """Whether picamera2 is installed and sees a camera on a ribbon cable. USB cameras are V4L2's."""
+    try:
+        found = _import_picamera2().Picamera2.global_camera_info()
+    except (SourceError, RuntimeError, OSError):
+        return False
+    return any("usb" not in str(camera.get("Id", "")) for camera in found)
+
+
+def _import_picamera2() -> Any:  # noqa: ANN401
+    try:
+        return importlib.import_module("picamera2")
+    except ImportError as error:
+        raise SourceError(
+            "picamera: picamera2 is not installed or cannot be loaded "
+            f"({error}); `sudo apt install python3-picamera2`, "
+            "and make the virtual environment with --system-site-packages"
+        ) from error
+
+
+def _pts_ns(stamp_ns: int | None) -> int:
+    """The sensor's time stamp where it is of CLOCK_MONOTONIC, else now."""
+    now_ns = time.monotonic_ns()
+    if stamp_ns is not None and 0 <= now_ns - stamp_ns < _CLOCK_TOLERANCE_NS:
+        return stamp_ns
+    return now_ns

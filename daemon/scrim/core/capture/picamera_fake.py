@@ -1,0 +1,150 @@
+"""What PiCamera needs of picamera2, without a camera."""
+
+import time
+from typing import Any, Self
+
+import numpy as np
+
+from scrim.frame import Plane
+
+
+class FakePicamera2Module:
+    """Stands in for ``import picamera2``.
+
+    Args:
+        cameras: how many there are.
+        stride_px: rows of the main stream are padded to a multiple of this.
+
+    Attributes:
+        stalled: no request completes while True.
+        error: raised by the next request, when set.
+        opened: the cameras that were opened.
+    """
+
+    def __init__(self, cameras: int = 1, stride_px: int = 64) -> None:
+        self.cameras = cameras
+        self.stride_px = stride_px
+        self.stalled = False
+        self.error: Exception | None = None
+        self.opened: list[FakePicamera2] = []
+
+    def Picamera2(self, index: int) -> "FakePicamera2":  # noqa: N802  (picamera2's name)
+        """Open a camera."""
+        if index >= self.cameras:
+            raise IndexError("list index out of range")
+        camera = FakePicamera2(self)
+        self.opened.append(camera)
+        return camera
+
+    @staticmethod
+    def MappedArray(request: "FakeRequest", stream: str) -> "FakeMappedArray":  # noqa: N802
+        """Look at a request's picture."""
+        assert stream == "main"  # noqa: S101
+        return FakeMappedArray(request)
+
+
+class FakePicamera2:
+    """A camera: picture n has luma n, chroma 100 and 200 and padding 7."""
+
+    def __init__(self, module: FakePicamera2Module) -> None:
+        self._module = module
+        self._configuration: dict[str, Any] = {}
+        self.taken = 0
+        self.starts = 0
+        self.unreleased = 0
+        self.is_open = True
+        self.is_started = False
+
+    def create_video_configuration(
+        self, main: dict[str, Any], buffer_count: int, controls: dict[str, Any]
+    ) -> dict[str, Any]:
+        """A configuration to hand to ``configure``."""
+        return {"main": dict(main), "buffer_count": buffer_count, "controls": controls}
+
+    def configure(self, configuration: dict[str, Any]) -> None:
+        """Take the configuration, and say the stride."""
+        main = configuration["main"]
+        step = self._module.stride_px
+        main["stride"] = -(-main["size"][0] // step) * step
+        self._configuration = configuration
+
+    def camera_configuration(self) -> dict[str, Any]:
+        """The configuration in effect."""
+        return self._configuration
+
+    def start(self) -> None:
+        """Start."""
+        self.starts += 1
+        self.is_started = True
+
+    def stop(self) -> None:
+        """Stop."""
+        self.is_started = False
+
+    def close(self) -> None:
+        """Let the camera go."""
+        self.is_open = False
+
+    def capture_request(self, wait: bool) -> "FakeJob":
+        """Ask for the next picture."""
+        assert not wait  # noqa: S101
+        return FakeJob(self, self._module)
+
+    def picture(self, number: int) -> Plane:
+        """Picture ``number``, shape (height * 3 / 2, stride)."""
+        main = self._configuration["main"]
+        (width, height), stride = main["size"], main["stride"]
+        padded = np.full((height * 3 // 2, stride), 7, np.uint8)
+        padded[:height, :width] = number % 256
+        chroma = padded[height:].reshape(2, height // 2, stride // 2)
+        chroma[0, :, : width // 2], chroma[1, :, : width // 2] = 100, 200
+        return padded
+
+
+class FakeJob:
+    """A picture that was asked for."""
+
+    def __init__(self, camera: FakePicamera2, module: FakePicamera2Module) -> None:
+        self._camera = camera
+        self._module = module
+
+    def get_result(self, timeout: float) -> "FakeRequest":
+        """The picture, or TimeoutError."""
+        if self._module.error is not None:
+            raise self._module.error
+        if self._module.stalled or not self._camera.is_started:
+            time.sleep(min(timeout, 0.01))
+            raise TimeoutError
+        self._camera.taken += 1
+        self._camera.unreleased += 1
+        return FakeRequest(self._camera, self._camera.taken - 1)
+
+
+class FakeRequest:
+    """A completed request."""
+
+    def __init__(self, camera: FakePicamera2, number: int) -> None:
+        self._camera = camera
+        self.array = camera.picture(number)
+        self._stamp_ns = time.monotonic_ns()
+
+    def get_metadata(self) -> dict[str, Any]:
+        """What libcamera tells about it."""
+        return {"SensorTimestamp": self._stamp_ns}
+
+    def release(self) -> None:
+        """Give the buffer back."""
+        self._camera.unreleased -= 1
+
+
+class FakeMappedArray:
+    """A request's picture while it may be looked at."""
+
+    def __init__(self, request: FakeRequest) -> None:
+        self.array: Plane = request.array
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Look no more."""

@@ -1,0 +1,41 @@
+"""Which sink a URL means."""
+
+import importlib
+from typing import Any, cast
+
+from scrim.core.sinks.base import Sink
+from scrim.errors import SinkError
+
+SINKS = {
+    "v4l2loopback": "scrim.core.sinks.v4l2loopback:V4L2LoopbackSink",
+    "file": "scrim.core.sinks.file:VideoFileSink",
+    "images": "scrim.core.sinks.file:ImageFolderSink",
+    "memory": "scrim.core.sinks.memory:MemorySink",
+}
+"""Scheme to ``module:class``; imported only when chosen."""
+
+FORMS = "v4l2loopback:/dev/video10, file:/path/out.mp4, images:/path/folder, memory:"
+"""What a person may write."""
+
+
+def make_sink(url: str) -> Sink:
+    """The sink ``url`` means, not yet opened.
+
+    Raises:
+        SinkError: ``url`` means nothing.
+    """
+    scheme, _, rest = url.partition(":")
+    match scheme:
+        case "v4l2loopback" if rest.startswith("/dev/"):
+            return _make(scheme, rest)
+        case "file" | "images" if rest:
+            return _make(scheme, rest)
+        case "memory" if not rest:
+            return _make(scheme)
+        case _:
+            raise SinkError(f"sink = {url!r}: no such sink; allowed are {FORMS}")
+
+
+def _make(scheme: str, *arguments: Any) -> Sink:  # noqa: ANN401  (each sink has its own)
+    module, _, name = SINKS[scheme].partition(":")
+    return cast("Sink", getattr(importlib.import_module(module), name)(*arguments))
