@@ -1,10 +1,9 @@
 """The settings document: read whole, checked whole, never changed in place.
 
-``Settings`` is the schema, the defaults and, through its descriptions, the reference that ``config/scrim.toml``
-is generated from. A change is a patch: ``patched`` applies it to a copy and checks the copy whole.
+``Settings`` is the schema, the defaults and, through its descriptions, the source of config/scrim.toml. A
+change is a patch: ``patched`` applies it to a copy and checks the copy whole.
 """
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -13,11 +12,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import webcolors
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from scrim.errors import ConfigError, Problem
+from scrim.patch import expand, merge
+from scrim.problems import problems_of, show
 
 EffectName = Literal["off", "blur", "image", "color"]
 StrengthName = Literal["low", "medium", "high"]
@@ -49,9 +57,9 @@ def _color(value: str) -> str:
     """A colour as ``#rrggbb``."""
     text = value.strip().lower()
     if re.fullmatch(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})", text):
-        return webcolors.normalize_hex("#" + text.removeprefix("#"))
+        return str(webcolors.normalize_hex("#" + text.removeprefix("#")))
     try:
-        return webcolors.name_to_hex(text)
+        return str(webcolors.name_to_hex(text))
     except ValueError:
         raise PydanticCustomError("color", "is not an opaque colour") from None
 
@@ -60,6 +68,11 @@ def _size_px(value: int) -> int:
     if value % 2:
         raise PydanticCustomError("size", "is odd, and chroma is shared by pairs of pixels")
     return value
+
+
+def _none_if_empty(value: object) -> object:
+    """TOML has no null: an empty text stands for it."""
+    return None if value == "" else value
 
 
 Strength = Annotated[float | StrengthName, BeforeValidator(_strength)]
@@ -86,7 +99,9 @@ class CameraSettings(_Section):
         min_length=1,
         max_length=4096,
     )
-    width: EvenPixels = _key(1280, "pixels; the picture going out has this size", "even, 64 to 4096", ge=64, le=4096)
+    width: EvenPixels = _key(
+        1280, "pixels; the picture going out has this size", "even, 64 to 4096", ge=64, le=4096
+    )
     height: EvenPixels = _key(720, "pixels", "even, 64 to 4096", ge=64, le=4096)
     frame_rate: float = _key(30.0, "frames per second asked of the camera", "1 to 120", ge=1, le=120)
 
@@ -103,7 +118,9 @@ class ModelSettings(_Section):
     form: ModelForm = _key(
         "auto", "auto times the model's forms once and takes the fastest here", "auto, int8 or float16"
     )
-    threads: int = _key(0, "inference threads; 0 is one fewer than the processor has cores", "0 to 8", ge=0, le=8)
+    threads: int = _key(
+        0, "inference threads; 0 is one fewer than the processor has cores", "0 to 8", ge=0, le=8
+    )
 
 
 class BlurSettings(_Section):
@@ -117,30 +134,32 @@ class ReplacementSettings(_Section):
     """Replace the room by an image or a colour: concealment, where blur is obfuscation."""
 
     is_enabled: bool = _key(False, "whether the background is replaced", "true or false")
-    background_image_url: str | None = _key(
+    background_image_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = _key(
         None,
-        "an image; leave it empty for a colour",
+        "an image; empty for a colour",
         "file: below /var/lib/scrim/backgrounds or /usr/share/scrim/backgrounds",
         max_length=4096,
     )
-    default_color: Color | None = _key(
-        None, "a colour; without colour and image the background is black", "#RRGGBB, #RGB or a CSS colour name"
+    default_color: Annotated[Color | None, BeforeValidator(_none_if_empty)] = _key(
+        None,
+        "a colour; without colour and image the background is black",
+        "#RRGGBB, #RGB or a CSS colour name",
     )
     fit: Fit = _key("cover", "how an image of another shape fills the picture", "cover, contain or stretch")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if self.background_image_url is not None and self.default_color is not None:
-            raise PydanticCustomError(
-                "image_and_color", "background_image_url and default_color are given together; leave one of them out"
-            )
+            raise PydanticCustomError("contradiction", "image and color")
         return self
 
 
 class MatteSettings(_Section):
     """How the model's coarse mask becomes the edge of the person."""
 
-    refine: bool = _key(True, "let the edge follow the picture; false is cheaper and coarser", "true or false")
+    refine: bool = _key(
+        True, "let the edge follow the picture; false is cheaper and coarser", "true or false"
+    )
     smooth: bool = _key(True, "calm the edge over time where nothing moves", "true or false")
 
 
@@ -175,7 +194,7 @@ class Settings(_Section):
     sinks: tuple[Annotated[str, Field(min_length=1, max_length=4096)], ...] = _key(
         (),
         "where the picture goes besides the page's preview",
-        'a list of v4l2loopback:/dev/video10, file:/path/out.mkv, images:/folder; or []',
+        "a list of v4l2loopback:/dev/video10, file:/path/out.mkv, images:/folder; or []",
         max_length=8,
         strict=False,
     )
@@ -184,10 +203,7 @@ class Settings(_Section):
     @model_validator(mode="after")
     def _one_effect(self) -> Self:
         if self.background_blur.is_enabled and self.background_replacement.is_enabled:
-            raise PydanticCustomError(
-                "both_effects_enabled",
-                "background_blur.is_enabled and background_replacement.is_enabled are both true; switch one of them off",
-            )
+            raise PydanticCustomError("contradiction", "both effects")
         return self
 
     @property
@@ -199,7 +215,7 @@ class Settings(_Section):
             return "off"
         return "color" if self.background_replacement.background_image_url is None else "image"
 
-    def patched(self, patch: Mapping[str, Any], live: bool = False) -> "Settings":
+    def patched(self, patch: Mapping[str, Any], *, live: bool = False) -> "Settings":
         """A copy with a patch applied, checked whole; this document stays as it is.
 
         Args:
@@ -213,7 +229,18 @@ class Settings(_Section):
         changes = expand(patch)
         if live:
             _refuse_local_keys(changes)
-        return from_document(_merge(self.model_dump(), changes), where="request")
+        wanted = from_document(merge(self.model_dump(), changes), where="request")
+        if patch.get("effect") == "image" and wanted.effect != "image":
+            raise ConfigError([_NO_IMAGE], "request")
+        return wanted
+
+
+_NO_IMAGE = Problem(
+    "effect",
+    "image",
+    "there is no image to show",
+    "name one in background_replacement.background_image_url too",
+)
 
 
 def strength_number(strength: float | str) -> float:
@@ -262,175 +289,46 @@ def from_document(document: Mapping[str, Any], where: str = "settings") -> Setti
     try:
         return Settings.model_validate(document)
     except ValidationError as error:
-        problems = dict.fromkeys(_problem(detail) for detail in error.errors(include_url=False))
-        raise ConfigError(list(problems), where) from None
-
-
-def parse_assignment(text: str) -> dict[str, Any]:
-    """Turn ``key.part=value`` into a patch; the value is TOML, or else taken as text.
-
-    Raises:
-        ConfigError: there is no ``=`` or no key.
-    """
-    key, equals, value = text.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts):
-        raise ConfigError([Problem(text, "--set", "is no assignment", "key=value")], "command line")
-    try:
-        parsed: Any = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()
-    for part in reversed(parts):
-        parsed = {part: parsed}
-    return dict(parsed)
-
-
-def expand(patch: Mapping[str, Any]) -> dict[str, Any]:
-    """A patch in the document's own words: snake_case, shorthands resolved, one kind of replacement."""
-    document: dict[str, Any] = {}
-    short: dict[str, Any] = {}
-    for key, value in _snake_case(patch).items():
-        (short if key in _SHORTHANDS else document)[key] = value
-    for key, value in short.items():
-        document = _merge(document, _expand_shorthand(key, value))
-    return _one_replacement(document)
-
-
-_SHORTHANDS = {
-    "strength": ("background_blur", "strength"),
-    "color": ("background_replacement", "default_color"),
-    "image": ("background_replacement", "background_image_url"),
-    "fit": ("background_replacement", "fit"),
-    "effect": None,
-}
-
-_CAMEL_ALIASES = {"reporting_period_millis": "reporting_period_ms"}
-
-
-def _expand_shorthand(key: str, value: Any) -> dict[str, Any]:  # noqa: ANN401
-    path = _SHORTHANDS[key]
-    if path is not None:
-        return {path[0]: {path[1]: value}}
-    if value not in ("off", "blur", "image", "color"):
-        raise ConfigError([Problem("effect", _show(value), "is not an effect", "off, blur, image or color")], "request")
-    replacement: dict[str, Any] = {"is_enabled": value in ("image", "color")}
-    if value == "color":
-        replacement["background_image_url"] = None
-    return {"background_blur": {"is_enabled": value == "blur"}, "background_replacement": replacement}
-
-
-def _one_replacement(document: dict[str, Any]) -> dict[str, Any]:
-    """Naming an image drops the colour, naming a colour drops the image; naming both stays an error."""
-    replacement = document.get("background_replacement")
-    if isinstance(replacement, dict):
-        image, color = replacement.get("background_image_url"), replacement.get("default_color")
-        if image is not None and color is None:
-            replacement["default_color"] = None
-        elif color is not None and image is None:
-            replacement["background_image_url"] = None
-    return document
-
-
-def _snake_case(value: Any) -> Any:  # noqa: ANN401
-    if not isinstance(value, Mapping):
-        return value
-    return {_snake(str(key)): _snake_case(inner) for key, inner in value.items()}
-
-
-def _snake(key: str) -> str:
-    words = re.sub(r"([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])", r"\1\3_\2\4", key).lower()
-    return _CAMEL_ALIASES.get(words, words)
-
-
-def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in changes.items():
-        inner = merged.get(key)
-        if isinstance(value, Mapping) and isinstance(inner, Mapping):
-            merged[key] = _merge(inner, value)
-        elif value is None and not isinstance(inner, Mapping):
-            merged.pop(key, None)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _refuse_local_keys(changes: Mapping[str, Any]) -> None:
-    known = changes.keys() & Settings.model_fields.keys()
-    problems = [
-        Problem(key, _show(changes[key]), "can only be changed in the local settings file", ", ".join(sorted(LIVE_SECTIONS)))
-        for key in sorted(known - LIVE_SECTIONS)
-    ]
-    if problems:
-        raise ConfigError(problems, "request")
+        problems = problems_of(error, Settings)
+        raise ConfigError(list(dict.fromkeys([*problems, *_contradictions(document)])), where) from None
 
 
 def _parse_toml(data: bytes, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError([Problem(str(path), "file", f"is no TOML: {error}", "TOML 1.0 in UTF-8")], str(path)) from None
+        raise ConfigError(
+            [Problem(str(path), "file", f"is no TOML: {error}", "TOML 1.0 in UTF-8")], str(path)
+        ) from None
 
 
-def _problem(detail: ErrorDetails) -> Problem:
-    names = list(_names(detail["loc"]))
-    key = ".".join(names) or "settings"
-    if detail["type"] == "extra_forbidden":
-        return _unknown_key(names, detail["input"])
-    field = _field(names)
-    allowed = _allowed(field) if field is not None else "see config/scrim.toml"
-    message = detail["msg"][:1].lower() + detail["msg"][1:]
-    value = "(section)" if isinstance(detail["input"], Mapping | BaseModel) else _show(detail["input"])
-    return Problem(key, value, message, allowed)
+def _refuse_local_keys(changes: Mapping[str, Any]) -> None:
+    known = changes.keys() & Settings.model_fields.keys()
+    problems = [
+        Problem(
+            key,
+            show(changes[key]),
+            "can only be changed in the local settings file",
+            ", ".join(sorted(LIVE_SECTIONS)),
+        )
+        for key in sorted(known - LIVE_SECTIONS)
+    ]
+    if problems:
+        raise ConfigError(problems, "request")
 
 
-def _names(location: tuple[int | str, ...]) -> Iterator[str]:
-    """The location without pydantic's own words for the branches of a union."""
-    for depth, part in enumerate(location):
-        if isinstance(part, int) or _is_key(location[:depth], part) or depth == 0 or _section(location[:depth]):
-            yield str(part)
+def _contradictions(document: Mapping[str, Any]) -> Iterator[Problem]:
+    """Keys that are right each by itself and wrong together; found even where other keys are wrong."""
+    blur, replacement = (_mapping(document.get(key)) for key in ("background_blur", "background_replacement"))
+    if blur.get("is_enabled", True) is True and replacement.get("is_enabled") is True:
+        keys = "background_blur.is_enabled and background_replacement.is_enabled"
+        yield Problem(keys, "true", "both are enabled", "one of them false")
+    if replacement.get("background_image_url") and replacement.get("default_color"):
+        keys = "background_replacement.background_image_url and background_replacement.default_color"
+        yield Problem(
+            keys, "(both given)", "an image and a colour are given together", "one of them left out"
+        )
 
 
-def _is_key(parents: tuple[int | str, ...], part: str) -> bool:
-    section = _section(parents)
-    return section is not None and part in section.model_fields
-
-
-def _section(parents: tuple[int | str, ...]) -> type[BaseModel] | None:
-    if not parents:
-        return Settings
-    field = Settings.model_fields.get(str(parents[0])) if len(parents) == 1 else None
-    kind = field.annotation if field else None
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-
-
-def _field(names: list[str]) -> FieldInfo | None:
-    section: type[BaseModel] | None = Settings
-    found: FieldInfo | None = None
-    for depth, name in enumerate(names):
-        field = section.model_fields.get(name) if section else None
-        if field is None:
-            return found
-        found, section = field, _section(tuple(names[: depth + 1]))
-    return found
-
-
-def _allowed(field: FieldInfo) -> str:
-    extra = field.json_schema_extra
-    if isinstance(extra, dict) and "allowed" in extra:
-        return str(extra["allowed"])
-    kind = field.annotation
-    return "a section with " + ", ".join(kind.model_fields) if hasattr(kind, "model_fields") else "see config/scrim.toml"
-
-
-def _unknown_key(names: list[str], value: object) -> Problem:
-    section = _section(tuple(names[:-1])) or Settings
-    near = difflib.get_close_matches(names[-1], section.model_fields, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return Problem(".".join(names), _show(value), f"is not a known key{hint}", ", ".join(section.model_fields))
-
-
-def _show(value: object) -> str:
-    """A value as a person would read it, cut short; never the bytes of an image."""
-    text = repr(value) if not isinstance(value, bool) else str(value).lower()
-    return text if len(text) <= 80 else text[:77] + "..."
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

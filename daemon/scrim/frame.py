@@ -157,7 +157,7 @@ class SafeFrame:
     origin: Origin
     revision: int
 
-    def __new__(cls) -> "SafeFrame":
+    def __new__(cls) -> "SafeFrame":  # noqa: PYI034  it returns nothing at all
         """Refuse.
 
         Raises:
@@ -213,7 +213,7 @@ class FramePool:
         self._free: deque[Plane] = deque(np.zeros((height * 3 // 2, width), np.uint8) for _ in range(count))
 
     def lease(self) -> Plane | None:
-        """A contiguous I420 buffer, shape (height * 3 / 2, width), with old content; None when all are out."""
+        """A contiguous I420 buffer, shape (height * 3 / 2, width), old content; None when all are out."""
         try:
             memory = self._free.pop()
         except IndexError:

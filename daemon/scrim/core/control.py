@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,11 @@ class Control:
     """
 
     def __init__(
-        self, settings: Settings, pipeline: Pipeline, outlet: Outlet, folders: tuple[Path, ...] = BACKGROUND_FOLDERS
+        self,
+        settings: Settings,
+        pipeline: Pipeline,
+        outlet: Outlet,
+        folders: tuple[Path, ...] = BACKGROUND_FOLDERS,
     ) -> None:
         self._settings = settings
         self._pipeline = pipeline
@@ -76,7 +80,9 @@ class Control:
             return prepare_look(wanted, self._pipeline.size, revision, self._folders)
         except ImageError as error:
             url = str(wanted.background_replacement.background_image_url)[:200]
-            problem = Problem("background_replacement.background_image_url", url, str(error), "a readable image")
+            problem = Problem(
+                "background_replacement.background_image_url", url, str(error), "a readable image"
+            )
             raise ConfigError([problem], "request") from None
 
 

@@ -34,11 +34,15 @@ def load_background(url: str, folders: tuple[Path, ...] = BACKGROUND_FOLDERS) ->
     """
     parts = urlsplit(url)
     if parts.scheme != "file" or parts.netloc:
-        raise ImageError(f"background_image_url = {url[:200]!r}: only file: URLs on this machine are known here")
+        raise ImageError(
+            f"background_image_url = {url[:200]!r}: only file: URLs on this machine are known here"
+        )
     path = Path(unquote(parts.path)).resolve()
     if not any(path.is_relative_to(folder.resolve()) for folder in folders):
         allowed = " or ".join(map(str, folders))
-        raise ImageError(f"background_image_url = {url[:200]!r}: must be below {allowed}; copy the image there")
+        raise ImageError(
+            f"background_image_url = {url[:200]!r}: must be below {allowed}; copy the image there"
+        )
     return read_image(path)
 
 

@@ -1,8 +1,8 @@
 """What each thread repeats: capture, pipeline, outlet and one loop per sink."""
 
 import logging
+import threading
 import time
-from collections.abc import Callable
 from typing import Literal
 
 from scrim.core.capture.base import Source
@@ -10,7 +10,7 @@ from scrim.core.composite.placeholder import Reason
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
 from scrim.core.sinks.base import Sink
-from scrim.core.stats import Percentiles, RateMeter
+from scrim.core.stats import Percentiles, RateMeter, StageClock
 from scrim.core.workers import Latest
 from scrim.errors import DeviceError, SegmentError
 from scrim.frame import Caps, Frame, SafeFrame
@@ -19,9 +19,6 @@ logger = logging.getLogger(__name__)
 
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 10.0
-
-Rest = Callable[[float], None]
-"""Sleeps for so many seconds, but wakes when the thread is to stop."""
 
 
 class Backoff:
@@ -44,43 +41,63 @@ class CaptureLoop:
     """Keeps the camera open and its newest frame in the mailbox.
 
     Args:
+        name: what people call the camera.
         source: delivers frames of the pipeline's size.
         mailbox: where they go.
         outlet: is told why no picture comes.
-        rest: sleeps between attempts.
     """
 
-    def __init__(self, source: Source, mailbox: Latest[Frame], outlet: Outlet, rest: Rest) -> None:
+    def __init__(self, name: str, source: Source, mailbox: Latest[Frame], outlet: Outlet) -> None:
+        self.name = name
         self._source = source
         self._mailbox = mailbox
         self._outlet = outlet
-        self._rest = rest
+        self._stopping = threading.Event()
         self._backoff = Backoff()
+        self.clock = StageClock()
         self.caps: Caps | None = None
         self.state: Literal["starting", "live", "lost"] = "starting"
         self.error: str | None = None
         self.meter = RateMeter()
 
+    @property
+    def dropped(self) -> int:
+        """Frames that a newer one displaced before the pipeline took them."""
+        return self._mailbox.dropped
+
+    def open(self) -> None:
+        """Open the camera, unless it is open.
+
+        Raises:
+            SourceError: it cannot be used.
+        """
+        if self.caps is None:
+            self.caps = self._source.open()
+            logger.info("camera: open, %s", self.caps)
+
     def step(self) -> None:
         """Open the camera, or take one frame from it."""
         try:
-            if self.caps is None:
-                self.caps = self._source.open()
-                logger.info("camera: open, %s", self.caps)
+            self.open()
             frame = self._source.read()
         except DeviceError as error:
             self._lose(str(error))
-            self._close()
-            self._rest(self._backoff.next_s())
+            self.close()
+            self._stopping.wait(self._backoff.next_s())
             return
         if frame is None:
             self._lose("no frame for a second")
             return
         self._live(frame)
 
+    def stop(self) -> None:
+        """Wake the thread from a pause; it is to end."""
+        self._stopping.set()
+
     def close(self) -> None:
         """Let the camera go."""
-        self._close()
+        self.caps = None
+        self._source.close()
 
     def _live(self, frame: Frame) -> None:
         if self.state != "live":
@@ -88,7 +105,9 @@ class CaptureLoop:
             self.state, self.error = "live", None
             self._backoff.reset()
             self._outlet.because(Reason.NO_SAFE_PICTURE)
-        self.meter.tick(time.monotonic_ns())
+        now_ns = time.monotonic_ns()
+        self.meter.tick(now_ns)
+        self.clock.add("capture", (now_ns - frame.pts_ns) / 1e6)
         self._mailbox.put(frame)
 
     def _lose(self, why: str) -> None:
@@ -99,10 +118,6 @@ class CaptureLoop:
         self._mailbox.clear()
         self._outlet.because(Reason.CAMERA_LOST)
 
-    def _close(self) -> None:
-        self.caps = None
-        self._source.close()
-
 
 class PipelineLoop:
     """Takes the newest frame, makes it safe and puts it into the outlet.
@@ -111,6 +126,9 @@ class PipelineLoop:
         pipeline: makes frames safe.
         mailbox: where frames come from.
         outlet: where safe frames go.
+
+    Attributes:
+        dropped: frames without a usable mask, or without a free buffer to put the result in.
     """
 
     def __init__(self, pipeline: Pipeline, mailbox: Latest[Frame], outlet: Outlet) -> None:
@@ -118,8 +136,7 @@ class PipelineLoop:
         self._mailbox = mailbox
         self._outlet = outlet
         self._failing = False
-        self.failures = 0
-        self.starved = 0
+        self.dropped = 0
 
     def step(self) -> None:
         """Process one frame, if there is one."""
@@ -133,12 +150,12 @@ class PipelineLoop:
             return
         self._failing = False
         if safe is None:
-            self.starved += 1
+            self.dropped += 1
         else:
             self._outlet.put(safe)
 
     def _fail(self, error: SegmentError) -> None:
-        self.failures += 1
+        self.dropped += 1
         if not self._failing:
             logger.error("segmentation: %s", error)
         self._failing = True
@@ -187,19 +204,23 @@ class SinkLoop:
         name: what people call it.
         sink: the real one.
         caps: what it is opened for.
-        rest: sleeps between attempts.
     """
 
-    def __init__(self, name: str, sink: Sink, caps: Caps, rest: Rest) -> None:
+    def __init__(self, name: str, sink: Sink, caps: Caps) -> None:
         self.name = name
         self.mailbox: Latest[SafeFrame] = Latest()
         self._sink = sink
         self._caps = caps
-        self._rest = rest
+        self._stopping = threading.Event()
         self._backoff = Backoff()
         self.is_open = False
         self.error: str | None = None
         self.delivered = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be delivered, or nothing can be."""
+        return self.mailbox.is_empty or not self.is_open
 
     def step(self) -> None:
         """Open the sink, or deliver one picture."""
@@ -211,6 +232,11 @@ class SinkLoop:
                 self.delivered += 1
         except DeviceError as error:
             self._fail(str(error))
+
+    def stop(self) -> None:
+        """Wake the thread from a pause or a wait; it is to end."""
+        self._stopping.set()
+        self.mailbox.close()
 
     def close(self) -> None:
         """Finish and let the device go."""
@@ -229,7 +255,7 @@ class SinkLoop:
             logger.error("sink %s: %s", self.name, why)
         self.error = why
         self.close()
-        self._rest(self._backoff.next_s())
+        self._stopping.wait(self._backoff.next_s())
 
 
 def _why(frame: SafeFrame, outlet: Outlet) -> str:

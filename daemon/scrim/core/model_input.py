@@ -23,12 +23,13 @@ class ModelInput:
         self._luma_level = _level(frame_size, model_size)
 
     def shrink(self, pyramid: Pyramid) -> Plane:
-        """The pyramid's frame at model size: shape (height, width, 3), uint8, RGB. Overwritten by the next call."""
+        """The pyramid's frame at model size, RGB, shape (height, width, 3); overwritten by the next call."""
         level = self._luma_level
         _resize(pyramid.luma(level), self._planes.y)
         for source, target in zip(pyramid.chroma(level), (self._planes.u, self._planes.v), strict=True):
             _resize(source, target)
-        return cv2.cvtColor(self._i420, cv2.COLOR_YUV2RGB_I420, dst=self._rgb)
+        cv2.cvtColor(self._i420, cv2.COLOR_YUV2RGB_I420, dst=self._rgb)
+        return self._rgb
 
     @property
     def luma(self) -> Plane:
@@ -38,7 +39,10 @@ class ModelInput:
 
 def _level(frame_size: tuple[int, int], model_size: tuple[int, int]) -> int:
     """The coarsest pyramid level that still has all the pixels the model wants."""
-    return max((n for n in range(4) if frame_size[0] >> n >= model_size[0] and frame_size[1] >> n >= model_size[1]), default=0)
+    return max(
+        (n for n in range(4) if frame_size[0] >> n >= model_size[0] and frame_size[1] >> n >= model_size[1]),
+        default=0,
+    )
 
 
 def _resize(source: Plane, target: Plane) -> None:

@@ -15,13 +15,13 @@ REPEAT_INTERVAL_S = 0.1
 
 
 class Outlet:
-    """Between the pipeline, which may fail, stall or hang, and the sinks, which must always have a safe picture.
+    """Between the pipeline, which may fail or hang, and the sinks, which must always have a safe picture.
 
     One thread puts, one thread takes, any thread may set the revision or the reason.
 
     Args:
         painter: paints the placeholder.
-        frame_interval_s: of the camera; one slower than 5 Hz gets one and a half intervals before the placeholder.
+        frame_interval_s: of the camera; when it is long, the placeholder waits one and a half of it.
         clock_ns: monotonic clock.
     """
 

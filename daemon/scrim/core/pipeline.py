@@ -58,7 +58,7 @@ class Pipeline:
         clock: StageClock | None = None,
     ) -> None:
         self.size = size
-        self.clock = clock or StageClock()
+        self.clock = clock if clock is not None else StageClock()
         self._segmenter = segmenter
         self._look = look
         self._pyramid = Pyramid(size)
@@ -119,7 +119,9 @@ class Pipeline:
 def _checked(mask: Mask) -> Mask:
     """The mask, if it is one."""
     if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0:
-        raise SegmentError(f"the model gave {getattr(mask, 'shape', type(mask))}, which is not a mask of bytes")
+        raise SegmentError(
+            f"the model gave {getattr(mask, 'shape', type(mask))}, which is not a mask of bytes"
+        )
     return mask
 
 

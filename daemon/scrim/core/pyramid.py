@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from scrim.frame import Frame, Plane, Planes
+from scrim.frame import Frame, Plane
 
 
 class Pyramid:

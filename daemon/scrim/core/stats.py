@@ -82,5 +82,5 @@ class Percentiles:
 
     def at(self, percent: float) -> float:
         """The value that ``percent`` of the kept ones do not exceed; 0 when there are none."""
-        values = sorted(tuple(self._values))
+        values = sorted(self._values.copy())
         return values[min(len(values) - 1, int(len(values) * percent / 100))] if values else 0.0

@@ -39,6 +39,11 @@ class Latest(Generic[T]):
             item, self._item = self._item, None
             return item
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is in it."""
+        return self._item is None
+
     def clear(self) -> None:
         """Throw away what is in it."""
         with self._condition:
@@ -74,25 +79,18 @@ class Worker:
         """Begin."""
         self._thread.start()
 
-    def stop(self, timeout_s: float = 3.0) -> bool:
-        """Ask the thread to end and wait for it.
+    def ask_to_stop(self) -> None:
+        """Let the present step be the last."""
+        self._stopping.set()
+
+    def join(self, timeout_s: float = 3.0) -> bool:
+        """Wait for the thread's end.
 
         Returns:
             Whether it ended in time.
         """
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        self._thread.join(timeout_s)
         return not self._thread.is_alive()
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether ``stop`` was called."""
-        return self._stopping.is_set()
-
-    def rest(self, seconds: float) -> None:
-        """Sleep, but wake at once when asked to stop."""
-        self._stopping.wait(seconds)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

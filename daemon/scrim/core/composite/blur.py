@@ -47,7 +47,9 @@ class BlurBackground:
         self._chroma_level = max(0, self._level - 1)
         chroma_scale = 1 << self._chroma_level
         chroma_inner = sigma_px / 2 / chroma_scale
-        chroma_inner = sqrt(max(chroma_inner**2 - 0.25, 0.01)) if self._chroma_level else max(chroma_inner, 0.3)
+        chroma_inner = (
+            sqrt(max(chroma_inner**2 - 0.25, 0.01)) if self._chroma_level else max(chroma_inner, 0.3)
+        )
         self._chroma = _PlaneBlur(_shape(*half, chroma_scale), chroma_inner)
         self._alpha = [np.empty(_shape(width, height, 1 << level), np.uint8) for level in range(1, 4)]
 
@@ -103,7 +105,9 @@ class _PlaneBlur:
             cv2.resize(self._small8, target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
 
     def _filter(self, source: NDArray[np.float32], target: NDArray[np.float32]) -> None:
-        cv2.sepFilter2D(source, cv2.CV_32F, self._kernel, self._kernel, dst=target, borderType=cv2.BORDER_REFLECT_101)
+        cv2.sepFilter2D(
+            source, cv2.CV_32F, self._kernel, self._kernel, dst=target, borderType=cv2.BORDER_REFLECT_101
+        )
 
 
 def _shape(width: int, height: int, scale: int) -> tuple[int, int]:

@@ -23,7 +23,9 @@ class Compositor:
         self._person = np.empty((height, width), np.uint8)
         self._room_share = np.empty((height, width), np.uint8)
 
-    def compose(self, pyramid: Pyramid, matte: Matte, background: Background, revision: int) -> SafeFrame | None:
+    def compose(
+        self, pyramid: Pyramid, matte: Matte, background: Background, revision: int
+    ) -> SafeFrame | None:
         """Blend one frame.
 
         Args:
@@ -62,7 +64,7 @@ class Compositor:
         return seal(i420, frame.pts_ns, frame.sequence, "raw", revision)
 
     def _blend(self, out: Plane, camera: Plane, alpha: Plane, box: tuple[int, int, int, int]) -> None:
-        """out = camera * alpha + out * (1 - alpha), inside the box."""
+        """Mix inside the box: out becomes camera * alpha + out * (1 - alpha)."""
         left, top, right, bottom = box
         rows, columns = slice(top, bottom), slice(left, right)
         height, width = bottom - top, right - left

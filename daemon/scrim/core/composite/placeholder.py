@@ -47,7 +47,7 @@ class PlaceholderPainter:
         self._painted: dict[Reason, Plane] = {}
 
     def paint(self, reason: Reason, revision: int) -> SafeFrame:
-        """The placeholder for ``reason``, stamped with the present time. Drawn once, then handed out again."""
+        """The placeholder for ``reason``, stamped with the present time; drawn once, handed out often."""
         i420 = self._painted.get(reason)
         if i420 is None:
             i420 = self._painted[reason] = _draw(self._size, CAPTIONS[reason])

@@ -57,18 +57,23 @@ def fitted_picture(bgr: NDArray[np.uint8], size: tuple[int, int], fit: Fit) -> P
     """
     width, height = size
     if fit == "stretch":
-        return cv2.cvtColor(_scaled(bgr, size), cv2.COLOR_BGR2YUV_I420)
+        return _i420(_scaled(bgr, size))
     ratios = width / bgr.shape[1], height / bgr.shape[0]
     ratio = max(ratios) if fit == "cover" else min(ratios)
     inner = max(1, round(bgr.shape[1] * ratio)), max(1, round(bgr.shape[0] * ratio))
     canvas = np.zeros((height, width, 3), np.uint8)
     _paste_centred(_scaled(bgr, inner), canvas)
-    return cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420)
+    return _i420(canvas)
 
 
 def _scaled(bgr: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     shrinks = size[0] < bgr.shape[1]
-    return cv2.resize(bgr, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(bgr, size, interpolation=interpolation), np.uint8)
+
+
+def _i420(bgr: NDArray[np.uint8]) -> Plane:
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420), np.uint8)
 
 
 def _paste_centred(picture: NDArray[np.uint8], canvas: NDArray[np.uint8]) -> None:
@@ -76,6 +81,11 @@ def _paste_centred(picture: NDArray[np.uint8], canvas: NDArray[np.uint8]) -> Non
     spans = []
     for have, want in zip(picture.shape[:2], canvas.shape[:2], strict=True):
         length = min(have, want)
-        spans.append((slice((have - length) // 2, (have + length) // 2), slice((want - length) // 2, (want + length) // 2)))
+        spans.append(
+            (
+                slice((have - length) // 2, (have + length) // 2),
+                slice((want - length) // 2, (want + length) // 2),
+            )
+        )
     (from_y, to_y), (from_x, to_x) = spans
     canvas[to_y, to_x] = picture[from_y, from_x]

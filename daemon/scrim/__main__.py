@@ -1,0 +1,7 @@
+"""``python -m scrim``."""
+
+import sys
+
+from scrim.cli import main
+
+sys.exit(main())

@@ -1,0 +1,324 @@
+"""The command line. Every command imports what it needs when it is chosen."""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scrim import __version__
+from scrim.config import Settings, load
+from scrim.errors import EXIT_FAILURE, ScrimError
+from scrim.patch import parse_assignment
+
+SYSTEM_CONFIG = Path("/etc/scrim/scrim.toml")
+
+_EPILOG = """\
+examples:
+  scrim run                                  the first camera, or the demo; prints where to look
+  scrim run --set camera.source=file:/x.mp4  a clip instead of a camera
+  scrim process party.jpg safe.jpg           one picture, filtered
+  scrim process talk.mp4 safe.mp4 --set effect=color --set color=teal
+  scrim bench --size 1280x720 --effect blur  what a frame costs here
+  scrim doctor                               what works on this machine, and what does not
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit status: 0, 1 for a fault, 2 for a wrong command line, 78 for wrong settings.
+    """
+    options = _parser().parse_args(arguments)
+    _start_logging(is_verbose=options.verbose)
+    try:
+        return int(options.command(options))
+    except ScrimError as error:
+        print(f"scrim: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        return EXIT_FAILURE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scrim",
+        description="A webcam that shows the person and not the room.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"scrim {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log more")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (
+        _add_run,
+        _add_core,
+        _add_gateway,
+        _add_process,
+        _add_bench,
+        _add_doctor,
+        _add_check,
+        _add_show,
+    ):
+        add(commands)
+    return parser
+
+
+Commands = Any  # argparse's own type for sub-parsers is private
+
+
+def _add_run(commands: Commands) -> None:
+    command = commands.add_parser("run", help="run core and gateway in the foreground; Ctrl-C stops them")
+    _add_settings(command)
+    command.set_defaults(command=_run)
+
+
+def _add_core(commands: Commands) -> None:
+    command = commands.add_parser("core", help="run the process that sees the camera")
+    _add_settings(command)
+    command.add_argument(
+        "--strict", action="store_true", help="end with an error when the camera cannot be opened at start"
+    )
+    command.set_defaults(command=_core)
+
+
+def _add_gateway(commands: Commands) -> None:
+    command = commands.add_parser("gateway", help="run the process that sees the network")
+    _add_settings(command)
+    command.set_defaults(command=_gateway)
+
+
+def _add_process(commands: Commands) -> None:
+    command = commands.add_parser(
+        "process",
+        help="filter an image, a folder of images or a video, offline",
+        description="Filter an image, a folder of images or a video. The same input gives the same output. "
+        "Each image of a folder stands for itself; a video has a memory.",
+    )
+    command.add_argument("input", type=Path, metavar="IN", help="an image, a folder of images, or a video")
+    command.add_argument(
+        "output", type=Path, metavar="OUT", help="an image, a folder, or a video (.mp4, .avi, .mkv lossless)"
+    )
+    command.add_argument(
+        "--matte", type=Path, metavar="OUT", help="write the 8-bit alpha matte too: PNG, folder or video"
+    )
+    command.add_argument("--background", type=Path, metavar="FILE", help="replace the room by this image")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_settings(command)
+    command.set_defaults(command=_process)
+
+
+def _add_bench(commands: Commands) -> None:
+    command = commands.add_parser("bench", help="measure what a frame costs on this machine")
+    command.add_argument("--clip", type=Path, help="a video to measure on; else the demo")
+    command.add_argument(
+        "--size", action="append", metavar="WxH", help="frame size, repeatable (default 1280x720)"
+    )
+    command.add_argument(
+        "--effect", action="append", choices=("blur", "image", "color"), help="repeatable (default blur)"
+    )
+    command.add_argument(
+        "--threads", action="append", type=_count, help="inference threads, repeatable (default 1)"
+    )
+    command.add_argument(
+        "--against", choices=("mediapipe",), help="measure this too, interleaved, and print the ratio"
+    )
+    command.add_argument("--frames", type=_count, default=100, help="frames in a round (default 100)")
+    command.add_argument(
+        "--rounds", type=_count, default=5, help="rounds, of which the median counts (default 5)"
+    )
+    command.add_argument("--json", action="store_true", help="for programs")
+    _add_settings(command)
+    command.set_defaults(command=_bench)
+
+
+def _add_doctor(commands: Commands) -> None:
+    command = commands.add_parser(
+        "doctor", help="say what works on this machine, and what would mend the rest"
+    )
+    command.add_argument("--json", action="store_true", help="for programs")
+    _add_settings(command)
+    command.set_defaults(command=_doctor)
+
+
+def _add_check(commands: Commands) -> None:
+    command = commands.add_parser("check-config", help="check a settings file; lists every error")
+    command.add_argument("file", type=Path, nargs="?", help="default: the file scrim would read")
+    command.set_defaults(command=_check_config)
+
+
+def _add_show(commands: Commands) -> None:
+    command = commands.add_parser(
+        "show-config", help="print the settings in effect as TOML, each with its comment"
+    )
+    command.add_argument("--json", action="store_true", help="for programs")
+    command.add_argument(
+        "--schema", action="store_true", help="print the JSON schema of the settings instead"
+    )
+    _add_settings(command)
+    command.set_defaults(command=_show_config)
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help=f"settings file (default {SYSTEM_CONFIG}, if it is there)"
+    )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="assignments",
+        help="change one setting, such as effect=blur or camera.width=640; repeatable",
+    )
+
+
+def _count(text: str) -> int:
+    """A whole number above 0, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    path = _config_path(options.config)
+    settings = load(path) if path else Settings()
+    for assignment in options.assignments:
+        settings = settings.patched(parse_assignment(assignment))
+    return settings
+
+
+def _config_path(given: Path | None) -> Path | None:
+    if given is not None:
+        return given
+    if named := os.environ.get("SCRIM_CONFIG"):
+        return Path(named)
+    return SYSTEM_CONFIG if SYSTEM_CONFIG.exists() else None
+
+
+def _run(options: argparse.Namespace) -> int:
+    from scrim.launcher import run_both
+
+    settings = _settings(options)
+    return run_both(settings, _forwarded(options))
+
+
+def _forwarded(options: argparse.Namespace) -> list[str]:
+    """The settings options, for a child process."""
+    forwarded = ["--config", str(options.config)] if options.config else []
+    for assignment in options.assignments:
+        forwarded += ["--set", assignment]
+    return forwarded
+
+
+def _core(options: argparse.Namespace) -> int:
+    from scrim.core.service import run
+    from scrim.local.place import default_path
+
+    run(_settings(options), default_path(), _stop_signal(), is_patient=not options.strict)
+    return 0
+
+
+def _gateway(options: argparse.Namespace) -> int:
+    from scrim.gateway.service import run
+    from scrim.local.place import default_path
+
+    settings = _settings(options)
+    run(
+        default_path(),
+        settings.web.host,
+        settings.web.port,
+        lambda address: print(f"scrim: look at {address}", flush=True),
+    )
+    return 0
+
+
+def _process(options: argparse.Namespace) -> int:
+    from scrim.core.offline import process
+
+    settings = _settings(options)
+    failed = process(
+        settings, options.input, options.output, options.matte, options.background, is_quiet=options.quiet
+    )
+    return EXIT_FAILURE if failed else 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from scrim.core.bench.command import Options, measure, parse_size, table
+
+    wanted = Options(
+        sizes=[parse_size(text) for text in options.size or ["1280x720"]],
+        effects=options.effect or ["blur"],
+        threads=options.threads or [1],
+        clip=options.clip,
+        with_mediapipe=options.against == "mediapipe",
+        frames=options.frames,
+        rounds=options.rounds,
+    )
+    results = measure(_settings(options), wanted, is_quiet=options.json)
+    print(json.dumps({"results": results}, indent=2) if options.json else table(results))
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from scrim.core.doctor import examine, table
+
+    findings = examine(_settings(options))
+    print(
+        json.dumps([finding.as_dict() for finding in findings], indent=2) if options.json else table(findings)
+    )
+    return 0 if all(finding.is_good for finding in findings) else EXIT_FAILURE
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    path = _config_path(options.file)
+    if path is None:
+        print(f"scrim: {SYSTEM_CONFIG} is not there; the defaults are in effect, and they are good")
+        return 0
+    load(path)
+    print(f"scrim: {path} is good")
+    return 0
+
+
+def _show_config(options: argparse.Namespace) -> int:
+    from scrim.reference import as_toml
+
+    settings = _settings(options)
+    if options.schema:
+        print(json.dumps(Settings.model_json_schema(), indent=2))
+    elif options.json:
+        print(settings.model_dump_json(indent=2))
+    else:
+        print(as_toml(settings), end="")
+    return 0
+
+
+def _stop_signal() -> threading.Event:
+    """Set by SIGTERM and SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _start_logging(*, is_verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if is_verbose else logging.INFO,
+        format="%(message)s"
+        if "JOURNAL_STREAM" in os.environ
+        else "%(asctime)s %(levelname).1s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""From the settings' model name to a segmenter that is ready."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scrim.config import ModelSettings
+from scrim.core.segment.form import choose_form
+from scrim.core.segment.model import Form, ModelSpec, catalogue, models_folder
+from scrim.core.segment.tflite import TFLiteSegmenter
+from scrim.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in use.
+
+    Attributes:
+        segmenter: ready.
+        spec: what it is.
+        threads: inference threads.
+        timings_ms: form to milliseconds per inference, where the forms were timed.
+    """
+
+    segmenter: TFLiteSegmenter
+    spec: ModelSpec
+    threads: int
+    timings_ms: Mapping[Form, float] = field(default_factory=dict)
+
+    @property
+    def runtime(self) -> str:
+        """What runs it, such as ``ai-edge-litert 2.3.0``."""
+        return str(self.segmenter.runtime)
+
+
+def load_model(settings: ModelSettings, folder: Path | None = None) -> LoadedModel:
+    """Find, check and load the model of the settings.
+
+    Args:
+        settings: name, form and threads.
+        folder: where models lie; None means where scrim's own are installed.
+
+    Raises:
+        ModelError: no such model or form, or the file is not what its TOML says.
+    """
+    forms = _forms(settings.name, folder or models_folder())
+    threads = settings.threads or default_threads()
+    if settings.form != "auto":
+        spec = forms.get(settings.form)
+        if spec is None:
+            form, allowed = settings.form, ", ".join(forms)
+            raise ModelError(f"model.form = {form}: {settings.name} has no such form; allowed is {allowed}")
+        return LoadedModel(TFLiteSegmenter(spec, threads), spec, threads)
+    choice = choose_form(forms, threads, timings_file())
+    return LoadedModel(TFLiteSegmenter(choice.spec, threads), choice.spec, threads, choice.timings_ms)
+
+
+def default_threads() -> int:
+    """One fewer than the processor has cores: with every core taken, inference collapses under other load."""
+    return max(1, (os.cpu_count() or 1) - 1)
+
+
+def timings_file(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the timings of model forms are remembered: systemd's state folder, or the user's."""
+    state = environment.get("STATE_DIRECTORY", "").split(":")[0]
+    if state:
+        return Path(state) / "model-timings.json"
+    base = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "scrim" / "model-timings.json"
+
+
+def _forms(name: str, folder: Path) -> dict[Form, ModelSpec]:
+    models = catalogue(folder)
+    if name not in models:
+        allowed = ", ".join(sorted(models)) or "nothing: the folder is empty"
+        raise ModelError(f"model.name = {name}: not in {folder}; allowed is {allowed}")
+    return models[name]

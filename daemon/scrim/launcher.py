@@ -1,0 +1,70 @@
+"""Core and gateway side by side, for a person at a terminal; systemd starts each as its own unit."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+from scrim.config import Settings
+
+_GRACE_S = 5.0
+
+
+def run_both(settings: Settings, forwarded: Sequence[str]) -> int:
+    """Start both, wait for the first to end or for Ctrl-C, stop both.
+
+    Args:
+        settings: in effect, to know whether the page is wanted.
+        forwarded: settings options for the children.
+
+    Returns:
+        The exit status of the one that ended by itself, or 0.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="scrim-"))
+        environment = {**os.environ, "SCRIM_SOCKET": str(Path(folder) / "core.sock")}
+        children = [_start(["core", "--strict", *forwarded], environment)]
+        stack.callback(_stop, children)
+        if settings.web.is_enabled:
+            children.append(_start(["gateway", *forwarded], environment))
+        try:
+            return _first_to_end(children)
+        except KeyboardInterrupt:
+            return 0
+
+
+def _start(arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "scrim", *arguments], env=environment, start_new_session=True
+    )
+
+
+def _first_to_end(children: list[subprocess.Popen[bytes]]) -> int:
+    while True:
+        for child in children:
+            status = child.poll()
+            if status is not None:
+                return status if status >= 0 else 128 - status
+        time.sleep(0.1)
+
+
+def _stop(children: list[subprocess.Popen[bytes]]) -> None:
+    for child in reversed(children):
+        child.terminate()
+    for child in children:
+        try:
+            child.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,116 @@
+"""Patches of the settings document: their spelling, their shorthands, and how they are merged."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from scrim.errors import ConfigError, Problem
+from scrim.problems import show
+
+_SHORTHANDS = {
+    "strength": ("background_blur", "strength"),
+    "color": ("background_replacement", "default_color"),
+    "image": ("background_replacement", "background_image_url"),
+    "fit": ("background_replacement", "fit"),
+}
+
+_EFFECTS = ("off", "blur", "image", "color")
+
+_CAMEL_ALIASES = {"reporting_period_millis": "reporting_period_ms"}
+
+
+def expand(patch: Mapping[str, Any]) -> dict[str, Any]:
+    """A patch in the document's own words: snake_case, shorthands resolved, one kind of replacement.
+
+    Raises:
+        ConfigError: ``effect`` is none of off, blur, image and color.
+    """
+    document: dict[str, Any] = {}
+    short: dict[str, Any] = {}
+    for key, value in _snake_case(patch).items():
+        (short if key in _SHORTHANDS or key == "effect" else document)[key] = value
+    for key, value in short.items():
+        document = _overlaid(document, _expand_shorthand(key, value))
+    return _one_replacement(document)
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of ``base`` with ``changes`` in it, section by section; None takes a key out."""
+    return _without_none(_overlaid(base, changes))
+
+
+def parse_assignment(text: str) -> dict[str, Any]:
+    """Turn ``key.part=value`` into a patch; the value is TOML, or else taken as text.
+
+    Raises:
+        ConfigError: there is no ``=`` or no key.
+    """
+    key, equals, value = text.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise ConfigError([Problem("--set", text, "is no assignment", "KEY=VALUE")], "command line")
+    try:
+        parsed: Any = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    for part in reversed(parts):
+        parsed = {part: parsed}
+    return dict(parsed)
+
+
+def _expand_shorthand(key: str, value: Any) -> dict[str, Any]:  # noqa: ANN401
+    if key != "effect":
+        section, inner = _SHORTHANDS[key]
+        return {section: {inner: value}}
+    if value not in _EFFECTS:
+        problem = Problem("effect", show(value), "is not an effect", ", ".join(_EFFECTS))
+        raise ConfigError([problem], "request")
+    replacement: dict[str, Any] = {"is_enabled": value in ("image", "color")}
+    if value == "color":
+        replacement["background_image_url"] = None
+    return {"background_blur": {"is_enabled": value == "blur"}, "background_replacement": replacement}
+
+
+def _one_replacement(document: dict[str, Any]) -> dict[str, Any]:
+    """Naming an image drops the colour, naming a colour drops the image; naming both stays an error."""
+    replacement = document.get("background_replacement")
+    if not isinstance(replacement, Mapping):
+        return document
+    image, color = (replacement.get(key) for key in ("background_image_url", "default_color"))
+    other: dict[str, Any] = {}
+    if image is not None and color is None:
+        other = {"default_color": None}
+    elif color is not None and image is None:
+        other = {"background_image_url": None}
+    return {**document, "background_replacement": {**replacement, **other}}
+
+
+def _snake_case(value: Any) -> Any:  # noqa: ANN401
+    if not isinstance(value, Mapping):
+        return value
+    return {_snake(str(key)): _snake_case(inner) for key, inner in value.items()}
+
+
+def _snake(key: str) -> str:
+    words = re.sub(r"([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])", r"\1\3_\2\4", key).lower()
+    return _CAMEL_ALIASES.get(words, words)
+
+
+def _overlaid(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        inner = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(inner, Mapping):
+            merged[key] = _overlaid(inner, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _without_none(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else value
+        for key, value in document.items()
+        if value is not None
+    }

@@ -1,0 +1,55 @@
+"""Settings written out as TOML, every key with its meaning: what config/scrim.toml is made from."""
+
+import textwrap
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from scrim.config import Settings
+
+_HEAD = """\
+# The settings of scrim, each with its default. A key that is left out keeps its default.
+# "scrim check-config FILE" says what is wrong with a file, all of it at once.
+"""
+
+
+def as_toml(settings: Settings) -> str:
+    """Every key with its value in ``settings``; an unset key is empty."""
+    parts = [_HEAD]
+    sections: list[str] = []
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            sections.append(_section(name, value))
+        else:
+            parts.append(_entry(name, value, field))
+    return "\n".join([*parts, *sections])
+
+
+def _section(name: str, section: BaseModel) -> str:
+    lines = [_comment(section.__doc__ or ""), f"[{name}]"]
+    lines += [_entry(key, getattr(section, key), field) for key, field in type(section).model_fields.items()]
+    return "\n".join(lines)
+
+
+def _entry(key: str, value: object, field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    allowed = str(extra["allowed"]) if isinstance(extra, dict) else ""
+    return f"{_comment(f'{field.description} ({allowed})')}\n{key} = {_literal(value)}\n"
+
+
+def _comment(text: str) -> str:
+    return textwrap.fill(text, 110, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
+
+
+def _literal(value: Any) -> str:  # noqa: ANN401
+    if value is None:
+        return '""'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_literal, value)) + "]"
+    return repr(value)
