@@ -1,8 +1,8 @@
 """Operators an Edge TPU can map, and the call of its compiler.
 
 The Edge TPU knows neither HARD_SWISH, nor half-pixel RESIZE_BILINEAR, nor TRANSPOSE_CONV version 3. The
-rewrite is exact but for the outermost pixels. The head stops at the four logits of each 2x2 block of pixels: sigmoid
-and interleave are a table look-up on the CPU.
+rewrite is exact but for the outermost pixels. The head stops at the four logits of each 2x2 block of
+pixels: sigmoid and interleave are a table look-up on the CPU.
 """
 
 import shutil
@@ -95,9 +95,9 @@ def _stop_at_logits(graph: Graph) -> None:
     """Drop the interleave and the sigmoid at the end."""
     *_, sigmoid = graph.of_kind("LOGISTIC")
     *_, spread = graph.of_kind("DEPTH_TO_SPACE")
-    if graph.output not in sigmoid.outputs or int(sigmoid.inputs[0]) not in spread.outputs:
+    if graph.output_tensor not in sigmoid.outputs or int(sigmoid.inputs[0]) not in spread.outputs:
         raise BuildError("the graph does not end in DEPTH_TO_SPACE and LOGISTIC")
-    graph.output = int(spread.inputs[0])
+    graph.output_tensor = int(spread.inputs[0])
     graph.drop(spread, sigmoid)
 
 

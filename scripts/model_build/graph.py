@@ -61,6 +61,14 @@ def indices(values: Iterable[int]) -> NDArray[np.int32]:
     return np.array([int(value) for value in values], np.int32)
 
 
+def empty_model() -> bytes:
+    """The bytes of a .tflite file with one subgraph and nothing in it, to build upon."""
+    model, sub = schema.ModelT(), schema.SubGraphT()
+    model.version, model.operatorCodes, model.buffers, model.subgraphs = 3, [], [schema.BufferT()], [sub]
+    sub.tensors, sub.operators, sub.inputs, sub.outputs = [], [], indices([]), indices([])
+    return _packed(model)
+
+
 class Graph:
     """The one subgraph of a model, its constants and its operators.
 
@@ -92,17 +100,21 @@ class Graph:
         return list(self._sub.tensors)
 
     @property
-    def input(self) -> int:
+    def input_tensor(self) -> int:
         """The first input tensor."""
         return int(self._sub.inputs[0])
 
+    @input_tensor.setter
+    def input_tensor(self, tensor: int) -> None:
+        self._sub.inputs = indices([tensor])
+
     @property
-    def output(self) -> int:
+    def output_tensor(self) -> int:
         """The first output tensor."""
         return int(self._sub.outputs[0])
 
-    @output.setter
-    def output(self, tensor: int) -> None:
+    @output_tensor.setter
+    def output_tensor(self, tensor: int) -> None:
         self._sub.outputs = indices([tensor])
 
     def kind(self, operator: Operator) -> str:
@@ -244,8 +256,8 @@ class Graph:
         """Name input and output, and make them the model's one signature."""
         signature = schema.SignatureDefT()
         signature.signatureKey, signature.subgraphIndex = b"serving_default", 0
-        signature.inputs = [self._signature_entry(input_name, self.input)]
-        signature.outputs = [self._signature_entry(output_name, self.output)]
+        signature.inputs = [self._signature_entry(input_name, self.input_tensor)]
+        signature.outputs = [self._signature_entry(output_name, self.output_tensor)]
         self.model.signatureDefs = [signature]
 
     # Writing
@@ -255,9 +267,7 @@ class Graph:
         self._drop_unused_tensors()
         self._drop_unused_buffers()
         self._drop_unused_opcodes()
-        builder = flatbuffers.Builder(_FIRST_BUFFER_BYTES)
-        builder.Finish(self.model.Pack(builder), file_identifier=FILE_IDENTIFIER)
-        return bytes(builder.Output())
+        return _packed(self.model)
 
     def copy(self) -> "Graph":
         """An independent graph, as if written to a file and read again."""
@@ -320,6 +330,12 @@ class Graph:
                 kept.append(self.model.operatorCodes[operator.opcodeIndex])
             operator.opcodeIndex = new_index[operator.opcodeIndex]
         self.model.operatorCodes = kept
+
+
+def _packed(model: Any) -> bytes:  # noqa: ANN401  (the schema is untyped)
+    builder = flatbuffers.Builder(_FIRST_BUFFER_BYTES)
+    builder.Finish(model.Pack(builder), file_identifier=FILE_IDENTIFIER)
+    return bytes(builder.Output())
 
 
 def _options_type(options: object) -> int:

@@ -40,7 +40,7 @@ class _Expansion:
     def run(self) -> None:
         for operator in self.graph.operators:
             self._visit(operator)
-        if self._factor(self.graph.output) != 1.0:
+        if self._factor(self.graph.output_tensor) != 1.0:
             raise BuildError("the output would be six times too large")
 
     def _factor(self, tensor: int) -> float:

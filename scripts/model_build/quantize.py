@@ -128,7 +128,7 @@ def _along(values: NDArray[np.floating], axis: int) -> NDArray[np.floating]:
 
 
 def _activation_scales(graph: Graph, ranges: Ranges) -> dict[int, tuple[float, int]]:
-    computed = {int(out) for operator in graph.operators for out in operator.outputs} | {graph.input}
+    computed = {int(out) for operator in graph.operators for out in operator.outputs} | {graph.input_tensor}
     missing = sorted(graph.name(index) for index in computed if graph.name(index) not in ranges)
     if missing:
         raise BuildError(f"no recorded range for {', '.join(missing)}")

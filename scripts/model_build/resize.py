@@ -23,7 +23,7 @@ def resized(graph: Graph, width: int, height: int) -> Graph:
     if width % SIDE_MULTIPLE_PX or height % SIDE_MULTIPLE_PX:
         raise BuildError(f"size {width}x{height}: both sides must be multiples of {SIDE_MULTIPLE_PX}")
     copy = graph.copy()
-    _, old_height, old_width, _ = copy.shape(copy.input)
+    _, old_height, old_width, _ = copy.shape(copy.input_tensor)
     scale = _Scale(copy, (height, old_height), (width, old_width))
     scale.computed_tensors()
     scale.operators()

@@ -256,6 +256,7 @@ def _read_spec(table: TomlTable, folder: Path) -> ModelSpec:
 def _read_path(table: TomlTable, folder: Path, sha256: str) -> Path:
     if table.has("url"):
         if table.has("file"):
+            table.text("file")
             table.note("url", "stands beside file", "either file or url")
         table.matching("url", lambda url: url.startswith("https://"), "an https:// address")
         return FETCHED_FOLDER / f"{sha256}.tflite"

@@ -24,6 +24,9 @@ _RUNTIMES = (
 """Package and module, in the order of preference."""
 
 
+_DELEGATE_ENTRIES = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
+
+
 class Interpreter(Protocol):
     """What both runtimes' ``Interpreter`` have in common, as far as it is used."""
 
@@ -177,7 +180,13 @@ def _load_delegate(runtime: Runtime, path: str) -> object:
     Raises:
         ModelError: with what the runtime's own exception means.
     """
+    import ctypes
+
     try:
+        # The runtime's own check leaves a half-made object behind that complains when it is collected.
+        library = ctypes.CDLL(path)
+        for entry in _DELEGATE_ENTRIES:
+            getattr(library, entry)
         delegate: object = runtime.module.load_delegate(path)
     except OSError as error:
         raise ModelError(f"delegate = {path}: the library cannot be loaded: {error}") from error
