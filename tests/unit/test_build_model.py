@@ -1,4 +1,4 @@
-"""scripts/build-model: makes the shipped models again, bit for bit, and refuses what it was not written for."""
+"""scripts/build-model: the shipped models again, bit for bit, and a refusal of all it was not written for."""
 
 import subprocess
 import sys

@@ -132,9 +132,9 @@ def processor(cpuinfo: Path = _CPUINFO) -> str:
 
 
 def _time_all(specs: Mapping[Form, ModelSpec], threads: int, measure: Measure) -> Timings:
-    timings = {form: round(measure(spec, threads), 3) for form, spec in specs.items()}
+    timings: Timings = {form: round(measure(spec, threads), 3) for form, spec in specs.items()}
     _log.info("timed forms: %s", ", ".join(f"{form} {ms:.2f} ms" for form, ms in timings.items()))
-    return dict(timings)
+    return timings
 
 
 def _read_cache(file: Path) -> dict[str, Timings]:
