@@ -19,6 +19,10 @@ _CAMERA_FLAGS = v4l2.V4L2_CAP_VIDEO_CAPTURE | v4l2.V4L2_CAP_STREAMING
 _LOOPBACK_FLAGS = v4l2.V4L2_CAP_VIDEO_OUTPUT | v4l2.V4L2_CAP_READWRITE | v4l2.V4L2_CAP_STREAMING
 
 
+_INTERVAL_S = 0.002
+"""The fake camera takes a picture every so often, when somebody waits for it."""
+
+
 def _refusal(number: int) -> OSError:
     return OSError(number, os.strerror(number))
 
@@ -130,6 +134,7 @@ class FakeCamera(FakeNode):
             if self.paused:
                 time.sleep(limit_s)
             else:
+                time.sleep(min(limit_s, _INTERVAL_S))
                 self.take()
         return bool(self.waiting)
 

@@ -82,18 +82,20 @@ class PiCamera:
         """
         if self._camera is None:
             raise SourceError(f"picamera:{self._index}: read before open")
+        end = time.monotonic() + READ_LIMIT_S
         try:
-            request = self._wait_for_request()
-            if request is None:
-                self._restart()
-                return None
-            self._restarts = 0
-            try:
-                return self._take(request)
-            finally:
-                request.release()
+            while (left_s := end - time.monotonic()) > 0:
+                request = self._wait_for_request(left_s)
+                if request is None:
+                    self._restart()
+                    return None
+                self._restarts = 0
+                frame = self._take(request)
+                if frame is not None:
+                    return frame
         except (RuntimeError, OSError, CancelledError) as error:
             raise self._trouble(error) from error
+        return None
 
     def close(self) -> None:
         """Stop the camera and let it go."""
@@ -124,12 +126,12 @@ class PiCamera:
             raise ValueError(f"gives {main['format']} at {width}x{height}, not YUV420 at {self._caps}")
         self._stride = int(main["stride"])
 
-    def _wait_for_request(self) -> Any:  # noqa: ANN401  (picamera2's CompletedRequest)
-        """The next completed request; None after 1 s, and the job is waited for again by the next call."""
+    def _wait_for_request(self, limit_s: float) -> Any:  # noqa: ANN401  (picamera2's CompletedRequest)
+        """The next completed request; None after the limit, and the next call waits for the same one."""
         if self._job is None:
             self._job = self._camera.capture_request(wait=False)
         try:
-            request = self._job.get_result(timeout=READ_LIMIT_S)
+            request = self._job.get_result(timeout=limit_s)
         except TimeoutError:
             return None
         self._job = None
@@ -147,13 +149,17 @@ class PiCamera:
         self._camera.start()
 
     def _take(self, request: Any) -> Frame | None:  # noqa: ANN401
-        i420 = self._buffers.lease()
-        if i420 is None:
-            self._buffers.dropped += 1
-            return None
-        with self._module.MappedArray(request, "main") as mapped:
-            self._copy(mapped.array, i420)
-        return self._buffers.frame(i420, _pts_ns(request.get_metadata().get("SensorTimestamp")))
+        """A frame of the picture, which goes back to the camera; None, counted, when no buffer is free."""
+        try:
+            i420 = self._buffers.lease()
+            if i420 is None:
+                self._buffers.dropped += 1
+                return None
+            with self._module.MappedArray(request, "main") as mapped:
+                self._copy(mapped.array, i420)
+            return self._buffers.frame(i420, _pts_ns(request.get_metadata().get("SensorTimestamp")))
+        finally:
+            request.release()
 
     def _copy(self, padded: Plane, i420: Plane) -> None:
         """Copy the planes out of a buffer of shape (height * 3 / 2, stride), chroma half as far apart."""

@@ -7,6 +7,9 @@ import numpy as np
 
 from scrim.frame import Plane
 
+_INTERVAL_S = 0.002
+"""A picture takes this long, and so does noticing that none comes: tests do not wait for a second."""
+
 
 class FakePicamera2Module:
     """Stands in for ``import picamera2``.
@@ -113,8 +116,9 @@ class FakeJob:
         if self._module.error is not None:
             raise self._module.error
         if self._module.stalled or not self._camera.is_started:
-            time.sleep(min(timeout, 0.01))
+            time.sleep(min(timeout, _INTERVAL_S))
             raise TimeoutError
+        time.sleep(min(timeout, _INTERVAL_S))
         self._camera.taken += 1
         self._camera.unreleased += 1
         return FakeRequest(self._camera, self._camera.taken - 1)

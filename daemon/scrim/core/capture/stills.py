@@ -235,7 +235,7 @@ def _jpeg_size(head: bytes) -> tuple[int, int] | None:
 def _webp_size(head: bytes) -> tuple[int, int] | None:
     match head[12:16]:
         case b"VP8X":
-            width, height = (int.from_bytes(head[at : at + 3], "little") + 1 for at in (24, 27))
+            width, height = (int(struct.unpack_from("<I", head, at)[0] & 0xFFFFFF) + 1 for at in (24, 27))
             return width, height
         case b"VP8L":
             bits = int(struct.unpack_from("<I", head, 21)[0])
