@@ -1,5 +1,6 @@
 """What every segmenter keeps to, whichever runtime is installed and whatever form the model has."""
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 
 import cv2
@@ -108,6 +109,18 @@ def test_what_the_caller_scribbles_into_the_mask_does_not_stay(model):
 def test_the_mask_s_memory_is_used_again(model):
     picture = draw_person(model.input_size)
     assert np.shares_memory(model.segment(picture), model.segment(picture))
+
+
+def test_a_call_allocates_next_to_nothing(model):
+    picture = draw_person(model.input_size)
+    model.segment(picture)
+    tracemalloc.start()
+    try:
+        model.segment(picture)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 8192
 
 
 @pytest.mark.parametrize("shape", [(48, 64), (1, 48, 64, 3), (64, 48, 3), (48, 64, 4), (0, 0, 3)])
