@@ -4,12 +4,14 @@ import importlib
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from scrim.core.capture.base import Source
-from scrim.core.videodev2 import LOOPBACK_DRIVER, NodeOpener, VideoNode
 from scrim.errors import SourceError
 from scrim.frame import Caps
+
+if TYPE_CHECKING:
+    from scrim.core.videodev2 import NodeOpener
 
 SOURCES = {
     "test": "scrim.core.capture.test:TestPattern",
@@ -24,7 +26,7 @@ FORMS = "auto, demo:, test:, v4l2:/dev/video0, picamera:0, file:/clip.mp4 (or a 
 """What a person may write."""
 
 NOT_CAMERAS = frozenset(
-    {LOOPBACK_DRIVER, "bcm2835-codec", "bcm2835-isp", "pispbe", "rp1-cfe", "rpi-hevc-dec", "rpivid", "unicam"}
+    {"v4l2 loopback", "bcm2835-codec", "bcm2835-isp", "pispbe", "rp1-cfe", "rpi-hevc-dec", "rpivid", "unicam"}
 )
 """Drivers whose nodes capture without being a camera one can read: loopbacks, and the parts of a Pi's ISP."""
 
@@ -62,20 +64,22 @@ def make_source(url: str, caps: Caps, *, loop: bool = True, pace: bool = True) -
 
 def find_camera(
     candidates: Iterable[str] | None = None,
-    open_node: NodeOpener = VideoNode,
+    open_node: "NodeOpener | None" = None,
     has_pi_camera: Callable[[], bool] | None = None,
 ) -> str:
     """The URL of the camera ``auto`` means: a Pi camera, else the first V4L2 camera, else the demo.
 
     Args:
         candidates: paths of nodes to try in order; those of this machine when None.
-        open_node: opens a node.
+        open_node: opens a node; a real one when None.
         has_pi_camera: says whether there is a Pi camera; asks picamera2 when None.
     """
     if (has_pi_camera or _has_pi_camera)():
         return "picamera:0"
+    from scrim.core.videodev2 import VideoNode
+
     for path in candidate_nodes() if candidates is None else candidates:
-        if _is_camera(path, open_node):
+        if _is_camera(path, open_node or VideoNode):
             return f"v4l2:{path}"
     return "demo:"
 
@@ -94,7 +98,7 @@ def candidate_nodes(by_id: Path = _BY_ID, dev: Path = _DEV) -> list[str]:
     return found
 
 
-def _is_camera(path: str, open_node: NodeOpener) -> bool:
+def _is_camera(path: str, open_node: "NodeOpener") -> bool:
     try:
         node = open_node(path)
     except OSError:
