@@ -13,7 +13,8 @@ from scrim.local.place import prepare_folder
 SOCKET_MODE = 0o660
 """Owner and group may ask; the unit decides which group."""
 
-_BACKLOG = 16
+_BACKLOG = 64
+"""Above the number of clients served: one with a time-out does not wait for a place in the queue (connect(2))."""
 _PROBE_S = 1.0
 
 

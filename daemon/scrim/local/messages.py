@@ -70,9 +70,9 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_depth(value: object) -> None:
-    layer = [value]
-    for _ in range(MAX_DEPTH + 1):
-        layer = [inner for outer in layer for inner in _children(outer)]
+    layer: Sequence[object] = [value]
+    for _ in range(MAX_DEPTH):
+        layer = [inner for outer in layer for inner in _children(outer) if isinstance(inner, dict | list)]
         if not layer:
             return
     raise LocalError(f"nested too deep: at most {MAX_DEPTH} levels")

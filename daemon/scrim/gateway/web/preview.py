@@ -76,24 +76,36 @@ class Preview:
     async def close(self) -> None:
         """Let every viewer go."""
         self._is_closing = True
-        self._stop_reading()
+        if (reading := self._stop_reading()) is not None:
+            await asyncio.wait({reading})
         async with self._fresh:
             self._fresh.notify_all()
 
-    def _stop_reading(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-        self._reading = None
+    def _stop_reading(self) -> asyncio.Task[None] | None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.cancel()
+        return reading
 
     async def _read(self) -> None:
         """Hold the feed, and take it up again when the core is back."""
         while True:
             try:
-                with await asyncio.to_thread(FeedReader, self._path, _ANSWER_S) as feed:
+                with await self._open_feed() as feed:
                     await self._follow(feed)
             except LocalError as error:
                 log.debug("no preview: %s", error)
             await asyncio.sleep(_RETRY_S)
+
+    async def _open_feed(self) -> FeedReader:
+        """Connect in a thread, for a core that hangs must not stop the page. Leaves nothing open if cancelled."""
+        opening = asyncio.ensure_future(asyncio.to_thread(FeedReader, self._path, _ANSWER_S))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with contextlib.suppress(LocalError):
+                (await opening).close()
+            raise
 
     async def _follow(self, feed: FeedReader) -> None:
         now_s = asyncio.get_running_loop().time

@@ -12,8 +12,8 @@ const REASONS = {
   effect_off: "No effect is on",
   stopping: "Camera is off",
 };
-const EFFECTS = { blur: "background blurred", image: "background replaced", color: "background replaced" };
-const STAGES = { capture: "Capture", segment: "Find the person", matte: "Edge", composite: "Compose" };
+const EFFECTS = { blur: "Background blurred", image: "Background replaced", color: "Background replaced" };
+const STAGES = { capture: "Capture", segment: "Person", matte: "Edge", composite: "Compose" };
 
 const $ = (id) => document.getElementById(id);
 const picture = $("picture");
@@ -86,7 +86,7 @@ function stateOf(answer) {
   const why = REASONS[status.placeholder_reason] ?? status.placeholder_reason ?? "";
   if (status.state === "starting") return ["wait", "Starting"];
   if (status.state === "placeholder") return ["warn", `Placeholder${why ? ": " + why.toLowerCase() : ""}`];
-  if (status.effect.effect in EFFECTS && status.state === "running") return ["good", `Private: ${EFFECTS[status.effect.effect]}`];
+  if (status.effect.effect in EFFECTS && status.state === "running") return ["good", EFFECTS[status.effect.effect]];
   if (status.state === "running") return ["bad", "Plain picture: the room is visible"];
   return ["wait", "Off"];
 }
@@ -103,8 +103,8 @@ function showState(answer) {
 function showStatus(status) {
   const { camera, frames, latency_ms: latency, model } = status;
   put("camera-state", { live: "Live", starting: "Starting", lost: "Lost" }[camera.state] ?? camera.state);
-  put("rate-in", `${number(frames.rate_in_hz, 1)} fps`);
-  put("rate-out", `${number(frames.rate_out_hz, 1)} fps`);
+  put("rate-in", number(frames.rate_in_hz, 1));
+  put("rate-out", number(frames.rate_out_hz, 1));
   put("latency", `${number(latency.p50)} ms`);
   $("latency").title = `19 of 20 frames within ${number(latency.p95)} ms`;
   put("camera-source", camera.error ? `${camera.source}: ${camera.error}` : camera.source);
@@ -120,13 +120,22 @@ function showStatus(status) {
   showStages(status.stages_ms);
 }
 
+function showNothing() {
+  for (const node of document.querySelectorAll("dd")) node.textContent = "–";
+  $("latency").removeAttribute("title");
+  $("sinks").replaceChildren(element("li", "hint", "No information while scrim is not running."));
+  showStages({});
+  clearErrors();
+  put("saved", "");
+}
+
 function showSinks(sinks) {
   const rows = sinks.map((sink) => {
     const row = element("li");
     const dot = element("span", `dot ${sink.state === "open" ? "good" : "bad"}`);
     dot.setAttribute("aria-hidden", "true");
     row.append(dot, element("span", "name", sink.name));
-    row.append(element("span", "count", sink.state === "open" ? `${number(sink.delivered)} frames` : "failed"));
+    row.append(element("span", "count", sink.state === "open" ? `Open: ${number(sink.delivered)} frames, ${number(sink.dropped)} dropped` : "Failed"));
     if (sink.error) row.append(element("span", "why", sink.error));
     return row;
   });
@@ -199,11 +208,11 @@ function clearErrors() {
 
 function showErrors(errors) {
   clearErrors();
-  for (const { key, message, allowed } of errors) {
+  for (const { key, value, message, allowed } of errors) {
     const fits = [...form.querySelectorAll(".error[data-key]")].find((node) => node.dataset.key === key && !node.closest("[hidden]:not(.error)"));
     const node = fits ?? $("other-error");
-    const place = fits || !key ? "" : `${key}: `;
-    const text = `${place}${message}${allowed ? `. Allowed: ${allowed}` : ""}`;
+    const what = [fits ? "" : key, value].filter(Boolean).join(" = ");
+    const text = `${what ? `${what} ` : ""}${message}${allowed ? `. Allowed: ${allowed}` : ""}`;
     node.textContent = node.textContent ? `${node.textContent} ${text}` : text;
     node.hidden = false;
     if (fits) fieldOf(fits)?.setAttribute("aria-invalid", "true");
@@ -318,7 +327,7 @@ async function poll() {
   showState(answer);
   play(Boolean(status) && !document.hidden);
   $("controls").disabled = !status;
-  if (!status) return;
+  if (!status) return showNothing();
   effect = status.effect;
   showStatus(status);
   if (!sending) showEffect();

@@ -1,0 +1,157 @@
+"""A core without a camera: the real local socket and feed, answering from a settings document in memory."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scrim.config import Settings, strength_name, strength_number
+from scrim.core.composite.placeholder import PlaceholderPainter, Reason
+from scrim.core.sinks.feed import FeedSink
+from scrim.errors import LocalError
+from scrim.frame import Caps
+from scrim.gateway.service import serve
+from scrim.local.feed import FeedWriter
+from scrim.local.server import LocalServer
+from scrim.local.status import Status
+
+CAPS = Caps(640, 360, 30)
+
+
+class StandInCore:
+    """Answers ``status`` and ``set``; ``show`` sends one frame into the feed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.settings = Settings()
+        self.patches: list[dict[str, Any]] = []
+        self.state = "running"
+        self.placeholder_reason: str | None = None
+        self.sinks: list[dict[str, Any]] = []
+        self.shown = 0
+        self.feed = FeedWriter()
+        self._sink = FeedSink(self.feed)
+        self._painter = PlaceholderPainter(CAPS.size)
+        self._began_s = time.monotonic()
+        self._server: LocalServer | None = None
+        self._playing: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        self._server = LocalServer(self.path, self, self.feed)
+        self._server.start()
+        self._sink.open(CAPS)
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._playing is not None:
+            self._playing.join()
+            self._playing = None
+        if self._server is not None:
+            self._server.close()
+        self._server = None
+        self._sink.close()
+
+    def show(self, reason: Reason = Reason.CAMERA_LOST) -> None:
+        self.shown += 1
+        self._sink.write(self._painter.paint(reason, self.shown))
+
+    def play(self, frame_rate: float = 30.0) -> None:
+        """Show frames by itself until ``stop``."""
+        self._stop.clear()
+        self._playing = threading.Thread(target=self._play, args=(1 / frame_rate,))
+        self._playing.start()
+
+    def _play(self, interval_s: float) -> None:
+        while not self._stop.wait(interval_s):
+            self.show()
+
+    def publish(self, event: str) -> None:
+        assert self._server is not None
+        self._server.publish(event)
+
+    def handle(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        if method == "status":
+            return dict(self.status())
+        if method == "set":
+            self.patches.append(params["patch"])
+            self.settings = self.settings.patched(params["patch"], live=True)
+            return {"settings": self.settings.model_dump(mode="json")}
+        raise LocalError(f"no method {method}")
+
+    def status(self) -> Status:
+        strength = self.settings.background_blur.strength
+        replacement = self.settings.background_replacement
+        return {
+            "version": "0.1.0",
+            "uptime_s": time.monotonic() - self._began_s + 11520,
+            "state": self.state,  # type: ignore[typeddict-item]
+            "placeholder_reason": self.placeholder_reason,
+            "revision": 1 + len(self.patches),
+            "camera": {"source": "v4l2:/dev/video0", "state": "live", "caps": "1280x720@30", "error": None},
+            "frames": {
+                "rate_in_hz": 30.0,
+                "rate_out_hz": 29.9,
+                "captured": 344712,
+                "delivered": 344655,
+                "dropped": 57,
+            },
+            "latency_ms": {"p50": 21.4, "p95": 30.2},
+            "stages_ms": {"capture": 1.2, "segment": 6.8, "matte": 2.9, "composite": 3.4},
+            "model": {
+                "name": "person-256x144",
+                "form": "int8",
+                "runtime": "LiteRT, XNNPACK",
+                "input": "256x144",
+            },
+            "effect": {
+                "effect": self.settings.effect,
+                "strength": strength_number(strength),
+                "strength_name": strength_name(strength),
+                "color": replacement.default_color,
+                "image": replacement.background_image_url,
+                "fit": replacement.fit,
+            },
+            "coverage": 0.31,
+            "sinks": self.sinks,  # type: ignore[typeddict-item]
+            "rss_mb": 142.0,
+        }
+
+
+@pytest.fixture
+def stand_in_core(tmp_path: Path) -> Iterator[StandInCore]:
+    core = StandInCore(tmp_path / "run" / "core.sock")
+    core.start()
+    try:
+        yield core
+    finally:
+        core.stop()
+
+
+Serve = Callable[[Path], contextlib.AbstractAsyncContextManager[str]]
+
+
+@contextlib.asynccontextmanager
+async def _gateway(path: Path, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """A real gateway on a free loopback port, in the running loop; yields its URL without the last slash."""
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(path, host, port, ready.set_result, stop))
+    await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        await serving
+    try:
+        yield ready.result().rstrip("/")
+    finally:
+        stop.set()
+        await serving
+
+
+@pytest.fixture
+def gateway() -> Serve:
+    return _gateway
