@@ -86,7 +86,7 @@ def test_mjpg_may_be_filled_up_and_lack_huffman_tables() -> None:
     pictures = [np.zeros((HEIGHT * 3 // 2, WIDTH), np.uint8) for _ in range(2)]
     for data, i420 in zip((whole, bare), pictures, strict=True):
         convert(np.frombuffer(data, np.uint8), i420)
-    assert np.array_equal(*pictures)
+    assert np.array_equal(pictures[0], pictures[1])
 
 
 @pytest.mark.parametrize("fourcc", CONVERTERS)

@@ -22,7 +22,9 @@ def picture(given: Format, number: int) -> bytes:
     width, height = given.size
     match given.fourcc:
         case "MJPG":
-            return simplejpeg.encode_jpeg(np.full((height, width, 3), number, np.uint8), 90, "BGR", "422")
+            return bytes(
+                simplejpeg.encode_jpeg(np.full((height, width, 3), number, np.uint8), 90, "BGR", "422")
+            )
         case "YUYV":
             return bytes([number, 128] * (width * height))
         case _:

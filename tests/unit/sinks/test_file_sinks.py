@@ -57,7 +57,9 @@ def test_pictures_are_numbered(tmp_path: Path) -> None:
         sink.write(PlaceholderPainter(CAPS.size).paint(reason, 1))
     sink.close()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["00000000.png", "00000001.png"]
-    assert cv2.imread(str(tmp_path / "out" / "00000001.png")).shape == (64, 96, 3)
+    picture = cv2.imread(str(tmp_path / "out" / "00000001.png"))
+    assert picture is not None
+    assert picture.shape == (64, 96, 3)
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
