@@ -350,12 +350,21 @@ def test_nothing_is_cut_off_and_all_text_can_be_read(
         await tab.look(size, dark)
         await tab.until(HAS_PICTURE)
         assert await tab.value("document.documentElement.scrollWidth <= innerWidth")
+        assert await tab.value(f"({CUT_OFF})()") == []
         await tab.until(f"({LOW_CONTRAST})().length === 0")
         width = await tab.value("document.getElementById('screen').getBoundingClientRect().width")
         assert width >= size[0] * (0.6 if size == DESKTOP else 0.99)
 
     play(gateway, stand_in_core.path, scenario)
 
+
+# Whatever reaches out of its card, with the settings of every effect open at once.
+CUT_OFF = """() => {
+  for (const hidden of document.querySelectorAll(".pane, .error")) hidden.hidden = false;
+  const right = (node) => node.getBoundingClientRect().right;
+  const nodes = [...document.querySelectorAll(".card *, .strip *")].filter((node) => node.checkVisibility());
+  return nodes.filter((node) => right(node) > right(node.closest(".card, .strip"))).map((node) => node.outerHTML);
+}"""
 
 # Text below 4.5 : 1 against the nearest ground behind it (WCAG 2.2, 1.4.3), as far as both are plain colours.
 LOW_CONTRAST = """() => {

@@ -431,7 +431,7 @@ def test_a_port_that_is_taken_is_named_with_the_mend(tmp_path: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(DeviceError, match=rf"port {port} .* taken .*--port"):
+        with pytest.raises(DeviceError, match=rf"port {port} .* taken .*web.port"):
             run(tmp_path / "core.sock", "127.0.0.1", port, lambda url: None)
 
 

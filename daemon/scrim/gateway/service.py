@@ -78,7 +78,7 @@ async def _listen(runner: web.AppRunner, address: str, port: int) -> str:
 
 
 def _refused_port(error: OSError, address: str, port: int) -> str:
-    mend = "choose another with web.port or --port, or 0 for any free one"
+    mend = "set web.port to another, or to 0 for any free one"
     if error.errno == errno.EADDRINUSE:
         return f"port {port} on {address} is taken by another program: {mend}"
     if error.errno == errno.EACCES:
