@@ -3,6 +3,7 @@
 import hashlib
 import re
 import string
+import sys
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,9 +35,9 @@ FETCHED_FOLDER = Path("/var/lib/scrim/models")
 """Where models given by URL are kept, each as <sha256>.tflite."""
 
 _FOLDERS = (
-    Path(__file__).parents[2] / "models",
-    Path("/usr/share/scrim/models"),
     Path(__file__).parents[4] / "models",
+    Path(sys.prefix) / "share/scrim/models",
+    Path("/usr/share/scrim/models"),
 )
 _MOST_TOML_BYTES = 64 * 1024
 _MOST_MODEL_BYTES = 64 * 1024 * 1024
@@ -139,7 +140,7 @@ class ModelSpec:
 
 
 def models_folder(candidates: Iterable[Path] = _FOLDERS) -> Path:
-    """Where the shipped models are: beside the package, in /usr/share/scrim, or in the source tree.
+    """Where the shipped models are: in the source tree, or where the package or the system installed them.
 
     Raises:
         ModelError: in none of them.
