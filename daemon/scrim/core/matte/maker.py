@@ -1,0 +1,167 @@
+"""MatteMaker: one mask and one frame in, one matte out."""
+
+import cv2
+import numpy as np
+
+from scrim.core.matte.grid import Grid, Window
+from scrim.core.matte.guided import BLACK, REACH, WHITE, GuidedEdges
+from scrim.core.matte.temporal import TemporalFilter
+from scrim.core.pyramid import Pyramid
+from scrim.errors import SegmentError
+from scrim.frame import Mask, Matte, Plane
+
+FAINT = 12
+"""Masks up to this value, of 255, count as 0: models leave traces of it all over an empty room."""
+
+SPREAD = 2
+"""Mask pixels beyond its support to which the refined edge may move."""
+
+
+class MatteMaker:
+    """Turns masks into alpha mattes, frame after frame.
+
+    What a matte may depend on, so that nobody can read the room from it:
+
+    - With ``refine`` off it is a function of the masks since the last ``reset`` and of nothing else: the
+      picture is not looked at, not even to tell whether something moved (see ``temporal``).
+    - With ``refine`` on the picture moves the edge, but only near the person: pixels farther than
+      ``reach_px`` from the mask's support change nothing, and the matte is 0 there.
+    - In both cases a place where this frame's own mask is 0 all around is 0, whatever earlier masks said.
+
+    The *support* of a mask are its pixels above FAINT. Alpha below 0.2 becomes exactly 0, above 0.8 exactly
+    255. Nothing frame-sized is allocated after construction. Used from one thread.
+
+    Args:
+        frame_size: (width, height) of the frames in pixels, both even.
+        mask_size: (width, height) of the masks in pixels.
+        refine: let the edge follow the picture.
+        smooth: steady the mask over time.
+
+    Attributes:
+        reach_px: luma pixels beyond the mask's support where the matte is 0 and the picture has no influence.
+    """
+
+    def __init__(
+        self,
+        frame_size: tuple[int, int],
+        mask_size: tuple[int, int],
+        *,
+        refine: bool = True,
+        smooth: bool = True,
+    ) -> None:
+        width, height = frame_size
+        self.frame_size = frame_size
+        self.mask_size = mask_size
+        self._grid = Grid.for_frame(frame_size)
+        self._temporal = TemporalFilter(mask_size) if smooth else None
+        self._guided = GuidedEdges(self._grid) if refine else None
+        self._firm = np.empty((mask_size[1], mask_size[0]), np.uint8)
+        self._spread = np.empty_like(self._firm)
+        self._coarse = np.empty(self._grid.shape(1), np.uint8)
+        self._fine = np.zeros(self._grid.shape(2), np.uint8)
+        self._limit = np.empty_like(self._fine)
+        self._whole_y = np.zeros(self._grid.shape(self._grid.coarse_px), np.uint8)
+        self._whole_uv = np.zeros(self._grid.shape(self._grid.step_px), np.uint8)
+        self._y, self._uv = self._whole_y[:height, :width], self._whole_uv[: height // 2, : width // 2]
+        self._drawn: Window | None = None
+        self._shown: Window | None = None
+        self._nothing = Matte(self._y, self._uv, (0, 0, 0, 0), 0.0)
+        self._snap = _snapping()
+        self._disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * SPREAD + 1, 2 * SPREAD + 1))
+        mask_pixel_px = max(-(-width // mask_size[0]), -(-height // mask_size[1]))
+        cells = REACH + 2 if refine else 2
+        self.reach_px = cells * self._grid.coarse_px + (SPREAD + 2 if refine else 2) * mask_pixel_px
+
+    def reset(self) -> None:
+        """Forget earlier masks: after a gap, a camera change, between stills."""
+        if self._temporal is not None:
+            self._temporal.reset()
+
+    def matte(self, mask: Mask, pyramid: Pyramid) -> Matte:
+        """The matte of one frame; valid until the next call.
+
+        Args:
+            mask: shape (height, width) of ``mask_size``, uint8.
+            pyramid: loaded with the frame that the mask was computed from.
+
+        Raises:
+            SegmentError: the mask or the frame has another shape or type.
+        """
+        self._check(mask, pyramid)
+        cv2.threshold(mask, FAINT, 255, cv2.THRESH_TOZERO, dst=self._firm)
+        steady = self._firm if self._temporal is None else self._temporal.apply(self._firm)
+        self._clear()
+        support = cv2.boundingRect(steady)
+        if not support[2]:
+            return self._nothing
+        if self._guided is None:
+            window = self._grid.window_around(support, self.mask_size, 2)
+            self._draw_plain(steady)
+        else:
+            window = self._grid.window_around(support, self.mask_size, REACH + 2)
+            self._draw_guided(self._guided, steady, pyramid, window)
+        return self._enlarged(window)
+
+    def _check(self, mask: Mask, pyramid: Pyramid) -> None:
+        if mask.shape != self._firm.shape or mask.dtype != np.uint8:
+            raise SegmentError(f"mask: {mask.shape} {mask.dtype}; {self._firm.shape} uint8 is wanted")
+        if pyramid.size != self.frame_size:
+            raise SegmentError(f"frame: {pyramid.size}; {self.frame_size} is wanted")
+
+    def _clear(self) -> None:
+        """Make everything 0 again that the last matte has written."""
+        if self._drawn is not None:
+            self._drawn.of(self._fine, 2)[:] = 0
+        if self._shown is not None:
+            self._shown.of(self._whole_y, self._grid.coarse_px)[:] = 0
+            self._shown.of(self._whole_uv, self._grid.step_px)[:] = 0
+        self._drawn = self._shown = None
+
+    def _draw_plain(self, mask: Mask) -> None:
+        """The mask at fine size, by interpolation alone."""
+        cv2.resize(mask, self._fine.shape[::-1], dst=self._fine)
+        cv2.LUT(self._fine, self._snap, dst=self._fine)
+
+    def _draw_guided(self, guided: GuidedEdges, mask: Mask, pyramid: Pyramid, window: Window) -> None:
+        """The mask at fine size, its edge where the picture's is, no farther out than SPREAD."""
+        level = self._grid.step_px // 2
+        cv2.resize(mask, self._coarse.shape[::-1], dst=self._coarse)
+        guided.draw(self._coarse, (pyramid.luma(level), *pyramid.chroma(level - 1)), window, self._fine)
+        cv2.threshold(mask, 0, 255, cv2.THRESH_BINARY, dst=self._spread)
+        cv2.dilate(self._spread, self._disc, dst=self._spread)
+        cv2.resize(self._spread, self._limit.shape[::-1], dst=self._limit)
+        fine = window.of(self._fine, 2)
+        cv2.min(fine, window.of(self._limit, 2), dst=fine)
+
+    def _enlarged(self, window: Window) -> Matte:
+        """The fine matte inside ``window`` at the size of both kinds of planes."""
+        self._drawn = window
+        x, y, wide, high = cv2.boundingRect(window.of(self._fine, 2))
+        if not wide:
+            return self._nothing
+        rect = (2 * window.left + x, 2 * window.top + y, wide, high)
+        shown = self._shown = self._grid.window_around(rect, self._fine.shape[::-1], 1)
+        fine = shown.of(self._fine, 2)
+        for plane, cells in ((self._whole_y, self._grid.coarse_px), (self._whole_uv, self._grid.step_px)):
+            part = shown.of(plane, cells)
+            cv2.resize(fine, part.shape[::-1], dst=part)
+        width, height = self.frame_size
+        coverage = cv2.sumElems(fine)[0] * self._grid.step_px**2 / (255 * width * height)
+        return Matte(self._y, self._uv, self._box(rect), min(1.0, coverage))
+
+    def _box(self, rect: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        """The box in pixels around ``rect`` of fine cells and what interpolation adds: less than a cell."""
+        x, y, wide, high = rect
+        step, (width, height) = self._grid.step_px, self.frame_size
+        return (
+            max(0, (x - 1) * step),
+            max(0, (y - 1) * step),
+            min(width, (x + wide + 1) * step),
+            min(height, (y + high + 1) * step),
+        )
+
+
+def _snapping() -> Plane:
+    """The table that makes alpha below BLACK 0, above WHITE 255 and stretches what is between."""
+    alpha = (np.arange(256) / 255 - BLACK) / (WHITE - BLACK)
+    return np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8)
