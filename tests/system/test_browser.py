@@ -231,6 +231,16 @@ def test_a_plain_picture_is_a_warning(gateway: Any, stand_in_core: Any) -> None:
     play(gateway, stand_in_core.path, scenario)
 
 
+def test_off_with_a_placeholder_is_no_warning(gateway: Any, stand_in_core: Any) -> None:
+    stand_in_core.settings = stand_in_core.settings.patched({"effect": "off"})
+    stand_in_core.state, stand_in_core.placeholder_reason = "off", "effect_off"
+
+    async def scenario(tab: Tab, url: str) -> None:
+        await tab.until(f"{text('state-text')} === 'Off: a placeholder is shown'")
+
+    play(gateway, stand_in_core.path, scenario)
+
+
 def test_effects_are_chosen_and_sent_as_patches(gateway: Any, stand_in_core: Any) -> None:
     async def scenario(tab: Tab, url: str) -> None:
         async def click(selector: str, wanted: dict[str, Any]) -> None:
@@ -289,7 +299,7 @@ def test_an_error_stands_at_its_field_and_nothing_typed_is_lost(gateway: Any, st
         await tab.command("Input.insertText", text="ultraviolet")
         await tab.value("document.getElementById('color-apply').click()")
         await tab.until("!document.getElementById('color-error').hidden")
-        assert "'ultraviolet' is not an opaque colour" in await tab.value(text("color-error"))
+        assert "'ultraviolet': is not an opaque colour" in await tab.value(text("color-error"))
         assert await tab.value("document.getElementById('color-text').getAttribute('aria-invalid')") == "true"
         assert await tab.value("document.getElementById('color-text').value") == "ultraviolet"
         await tab.value("document.getElementById('color-text').select()")
@@ -363,7 +373,8 @@ CUT_OFF = """() => {
   for (const hidden of document.querySelectorAll(".pane, .error")) hidden.hidden = false;
   const right = (node) => node.getBoundingClientRect().right;
   const nodes = [...document.querySelectorAll(".card *, .strip *")].filter((node) => node.checkVisibility());
-  return nodes.filter((node) => right(node) > right(node.closest(".card, .strip"))).map((node) => node.outerHTML);
+  const cut = nodes.filter((node) => right(node) > right(node.closest(".card, .strip")));
+  return cut.map((node) => node.outerHTML);
 }"""
 
 # Text below 4.5 : 1 against the nearest ground behind it (WCAG 2.2, 1.4.3), as far as both are plain colours.

@@ -94,6 +94,8 @@ class CoreLink:
         self.status, self.gone_because = status, None
 
     def _lost(self, reason: str) -> None:
-        if self.gone_because != reason:
+        if self.status is not None:
             log.warning("core is gone: %s", reason)
+        elif self.gone_because != reason:
+            log.info("no core yet: %s", reason)
         self.status, self.gone_because = None, reason

@@ -67,7 +67,7 @@ class FeedWriter:
             TypeError: ``frame`` is not a SafeFrame.
             LocalError: a new ring was needed and the kernel gives no sealed memory.
         """
-        if not isinstance(frame, SafeFrame):
+        if type(frame) is not SafeFrame:
             raise TypeError(f"the feed takes safe frames only, not {type(frame).__name__}")
         if not self._pipes:
             return

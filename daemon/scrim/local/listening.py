@@ -14,7 +14,7 @@ SOCKET_MODE = 0o660
 """Owner and group may ask; the unit decides which group."""
 
 _BACKLOG = 64
-"""Above the number of clients served: one with a time-out does not wait for a place in the queue (connect(2))."""
+"""Above the number of clients served: a connect with a time-out fails at once when this queue is full."""
 _PROBE_S = 1.0
 
 

@@ -148,7 +148,7 @@ class RingWriter:
             TypeError: ``frame`` is not a SafeFrame.
             ValueError: it has another size.
         """
-        if not isinstance(frame, SafeFrame):
+        if type(frame) is not SafeFrame:
             raise TypeError(f"the feed takes safe frames only, not {type(frame).__name__}")
         if frame.size != self.size:
             raise ValueError(f"frame is {frame.size}, the ring {self.size}")

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 MAX_CLIENTS = 32
 _MAX_QUEUED_EVENTS = 1024
+_ACCEPT_PAUSE_S = 0.02
 _SWEEP_S = 1.0
 """How often clients that stopped moving are looked for."""
 
@@ -158,8 +159,9 @@ class LocalServer:
     def _accept(self) -> None:
         try:
             connection, _ = self._listener.accept()
-        except OSError:
-            return  # it went away again, or there are no descriptors left: others are served
+        except OSError:  # it went away again, or there are no descriptors left: the others are served
+            self._stopping.wait(_ACCEPT_PAUSE_S)
+            return
         peer = Peer(connection)
         if len(self._peers) >= MAX_CLIENTS:
             peer.queue(failure(None, LocalError(f"{MAX_CLIENTS} clients are connected already: close one")))

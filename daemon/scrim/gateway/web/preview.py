@@ -98,7 +98,7 @@ class Preview:
             await asyncio.sleep(_RETRY_S)
 
     async def _open_feed(self) -> FeedReader:
-        """Connect in a thread, for a core that hangs must not stop the page. Leaves nothing open if cancelled."""
+        """Connect in a thread: a core that hangs must not stop the page. Leaves nothing open if cancelled."""
         opening = asyncio.ensure_future(asyncio.to_thread(FeedReader, self._path, _ANSWER_S))
         try:
             return await asyncio.shield(opening)

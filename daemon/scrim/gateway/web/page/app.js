@@ -13,6 +13,7 @@ const REASONS = {
   stopping: "Camera is off",
 };
 const EFFECTS = { blur: "Background blurred", image: "Background replaced", color: "Background replaced" };
+const SINKS = { feed: "This page" };
 const STAGES = { capture: "Capture", segment: "Person", matte: "Edge", composite: "Compose" };
 
 const $ = (id) => document.getElementById(id);
@@ -87,8 +88,8 @@ function stateOf(answer) {
   if (status.state === "starting") return ["wait", "Starting"];
   if (status.state === "placeholder") return ["warn", `Placeholder${why ? ": " + why.toLowerCase() : ""}`];
   if (status.effect.effect in EFFECTS && status.state === "running") return ["good", EFFECTS[status.effect.effect]];
-  if (status.state === "running") return ["bad", "Plain picture: the room is visible"];
-  return ["wait", "Off"];
+  if (why) return ["wait", "Off: a placeholder is shown"];
+  return ["bad", "Plain picture: the room is visible"];
 }
 
 function showState(answer) {
@@ -134,7 +135,7 @@ function showSinks(sinks) {
     const row = element("li");
     const dot = element("span", `dot ${sink.state === "open" ? "good" : "bad"}`);
     dot.setAttribute("aria-hidden", "true");
-    row.append(dot, element("span", "name", sink.name));
+    row.append(dot, element("span", "name", SINKS[sink.name] ?? sink.name));
     row.append(element("span", "count", sink.state === "open" ? `Open: ${number(sink.delivered)} frames, ${number(sink.dropped)} dropped` : "Failed"));
     if (sink.error) row.append(element("span", "why", sink.error));
     return row;
@@ -212,7 +213,7 @@ function showErrors(errors) {
     const fits = [...form.querySelectorAll(".error[data-key]")].find((node) => node.dataset.key === key && !node.closest("[hidden]:not(.error)"));
     const node = fits ?? $("other-error");
     const what = [fits ? "" : key, value].filter(Boolean).join(" = ");
-    const text = `${what ? `${what} ` : ""}${message}${allowed ? `. Allowed: ${allowed}` : ""}`;
+    const text = `${what ? `${what}: ` : ""}${message}${allowed ? `. Allowed: ${allowed}` : ""}`;
     node.textContent = node.textContent ? `${node.textContent} ${text}` : text;
     node.hidden = false;
     if (fits) fieldOf(fits)?.setAttribute("aria-invalid", "true");
