@@ -14,7 +14,7 @@ from typing import Any
 from scrim import __version__
 from scrim.config import Settings, load
 from scrim.errors import EXIT_FAILURE, ScrimError
-from scrim.patch import parse_assignment
+from scrim.patch import combine, parse_assignment
 
 SYSTEM_CONFIG = Path("/etc/scrim/scrim.toml")
 
@@ -192,9 +192,7 @@ def _count(text: str) -> int:
 def _settings(options: argparse.Namespace) -> Settings:
     path = _config_path(options.config)
     settings = load(path) if path else Settings()
-    for assignment in options.assignments:
-        settings = settings.patched(parse_assignment(assignment))
-    return settings
+    return settings.patched(combine(map(parse_assignment, options.assignments)))
 
 
 def _config_path(given: Path | None) -> Path | None:

@@ -42,6 +42,13 @@ LIVE_SECTIONS = frozenset({"background_blur", "background_replacement", "matte"}
 """What a patch may change while scrim runs. Devices, paths, models and privacy stay with the local file."""
 
 
+_SOURCE = r"(?:auto|demo|test):?|picamera:\d{1,2}|v4l2:/dev/.+|file:.+"
+_SINK = r"v4l2loopback:/dev/.+|(?:file|images):.+|memory:?"
+
+_COLORS_OF_CSS4 = {"rebeccapurple": "#663399"}
+"""What CSS Color 4 adds to the names of CSS 3, which are all that webcolors knows."""
+
+
 def _strength(value: object) -> object:
     """A strength by name, any case, or a number in (0, 100]."""
     if isinstance(value, str) and value.lower() in STRENGTHS:
@@ -59,9 +66,21 @@ def _color(value: str) -> str:
     if re.fullmatch(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})", text):
         return str(webcolors.normalize_hex("#" + text.removeprefix("#")))
     try:
-        return str(webcolors.name_to_hex(text))
+        return _COLORS_OF_CSS4.get(text) or str(webcolors.name_to_hex(text))
     except ValueError:
         raise PydanticCustomError("color", "is not an opaque colour") from None
+
+
+def _source(value: str) -> str:
+    if not re.fullmatch(_SOURCE, value):
+        raise PydanticCustomError("source", "is not a source")
+    return value
+
+
+def _sink(value: str) -> str:
+    if not re.fullmatch(_SINK, value):
+        raise PydanticCustomError("sink", "is not a sink")
+    return value
 
 
 def _size_px(value: int) -> int:
@@ -78,6 +97,8 @@ def _none_if_empty(value: object) -> object:
 Strength = Annotated[float | StrengthName, BeforeValidator(_strength)]
 Color = Annotated[str, AfterValidator(_color)]
 EvenPixels = Annotated[int, AfterValidator(_size_px)]
+SourceURL = Annotated[str, AfterValidator(_source)]
+SinkURL = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_sink)]
 
 
 def _key(default: Any, description: str, allowed: str, **limits: Any) -> Any:  # noqa: ANN401
@@ -92,7 +113,7 @@ class _Section(BaseModel):
 class CameraSettings(_Section):
     """Where the picture comes from."""
 
-    source: str = _key(
+    source: SourceURL = _key(
         "auto",
         "auto takes the first camera, or plays the demo where there is none",
         "auto, picamera:0, v4l2:/dev/video0, file:/path/clip.mp4, demo: or test:",
@@ -191,7 +212,7 @@ class Settings(_Section):
     background_replacement: ReplacementSettings = ReplacementSettings()
     matte: MatteSettings = MatteSettings()
     privacy: PrivacySettings = PrivacySettings()
-    sinks: tuple[Annotated[str, Field(min_length=1, max_length=4096)], ...] = _key(
+    sinks: tuple[SinkURL, ...] = _key(
         (),
         "where the picture goes besides the page's preview",
         "a list of v4l2loopback:/dev/video10, file:/path/out.mkv, images:/folder; or []",
@@ -226,14 +247,22 @@ class Settings(_Section):
         Raises:
             ConfigError: with every problem found.
         """
-        changes = expand(patch)
+        changes, problems = expand(patch)
         if live:
-            _refuse_local_keys(changes)
-        wanted = from_document(merge(self.model_dump(), changes), where="request")
+            problems += _local_keys(changes)
+            changes = {key: value for key, value in changes.items() if key not in _LOCAL_SECTIONS}
+        try:
+            wanted = from_document(merge(self.model_dump(), changes))
+        except ConfigError as error:
+            raise ConfigError([*problems, *error.problems], "request") from None
         if patch.get("effect") == "image" and wanted.effect != "image":
-            raise ConfigError([_NO_IMAGE], "request")
+            problems.append(_NO_IMAGE)
+        if problems:
+            raise ConfigError(problems, "request")
         return wanted
 
+
+_LOCAL_SECTIONS = Settings.model_fields.keys() - LIVE_SECTIONS
 
 _NO_IMAGE = Problem(
     "effect",
@@ -296,25 +325,22 @@ def from_document(document: Mapping[str, Any], where: str = "settings") -> Setti
 def _parse_toml(data: bytes, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(
             [Problem(str(path), "file", f"is no TOML: {error}", "TOML 1.0 in UTF-8")], str(path)
         ) from None
 
 
-def _refuse_local_keys(changes: Mapping[str, Any]) -> None:
-    known = changes.keys() & Settings.model_fields.keys()
-    problems = [
+def _local_keys(changes: Mapping[str, Any]) -> list[Problem]:
+    return [
         Problem(
             key,
             show(changes[key]),
             "can only be changed in the local settings file",
             ", ".join(sorted(LIVE_SECTIONS)),
         )
-        for key in sorted(known - LIVE_SECTIONS)
+        for key in sorted(changes.keys() & _LOCAL_SECTIONS)
     ]
-    if problems:
-        raise ConfigError(problems, "request")
 
 
 def _contradictions(document: Mapping[str, Any]) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scrim.errors import ConfigError, Problem
@@ -17,22 +17,35 @@ _SHORTHANDS = {
 
 _EFFECTS = ("off", "blur", "image", "color")
 
+_MOST_PARTS = 6
+"""No key lies deeper; more would only be an attempt to exhaust the stack."""
+
 _CAMEL_ALIASES = {"reporting_period_millis": "reporting_period_ms"}
 
 
-def expand(patch: Mapping[str, Any]) -> dict[str, Any]:
+def expand(patch: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """A patch in the document's own words: snake_case, shorthands resolved, one kind of replacement.
 
-    Raises:
-        ConfigError: ``effect`` is none of off, blur, image and color.
+    Returns:
+        The changes, and what is wrong with the patch's own words: an ``effect`` that is none of off, blur,
+        image and color, or a key that is given twice, in two spellings.
     """
+    problems: list[Problem] = []
     document: dict[str, Any] = {}
     short: dict[str, Any] = {}
-    for key, value in _snake_case(patch).items():
+    for key, value in _snake_case(patch, problems).items():
         (short if key in _SHORTHANDS or key == "effect" else document)[key] = value
     for key, value in short.items():
-        document = _overlaid(document, _expand_shorthand(key, value))
-    return _one_replacement(document)
+        document = _overlaid(document, _expand_shorthand(key, value, problems))
+    return _one_replacement(document), problems
+
+
+def combine(patches: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One patch out of several, so that they are checked together; the later value of a key wins."""
+    combined: dict[str, Any] = {}
+    for patch in patches:
+        combined = _overlaid(combined, _snake_case(patch, []))
+    return combined
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,28 +57,28 @@ def parse_assignment(text: str) -> dict[str, Any]:
     """Turn ``key.part=value`` into a patch; the value is TOML, or else taken as text.
 
     Raises:
-        ConfigError: there is no ``=`` or no key.
+        ConfigError: there is no ``=``, no key, or more than six parts of one.
     """
     key, equals, value = text.partition("=")
     parts = key.strip().split(".")
-    if not equals or not all(parts):
+    if not equals or not all(parts) or len(parts) > _MOST_PARTS:
         raise ConfigError([Problem("--set", text, "is no assignment", "KEY=VALUE")], "command line")
     try:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         parsed = value.strip()
     for part in reversed(parts):
         parsed = {part: parsed}
     return dict(parsed)
 
 
-def _expand_shorthand(key: str, value: Any) -> dict[str, Any]:  # noqa: ANN401
+def _expand_shorthand(key: str, value: Any, problems: list[Problem]) -> dict[str, Any]:  # noqa: ANN401
     if key != "effect":
         section, inner = _SHORTHANDS[key]
         return {section: {inner: value}}
     if value not in _EFFECTS:
-        problem = Problem("effect", show(value), "is not an effect", ", ".join(_EFFECTS))
-        raise ConfigError([problem], "request")
+        problems.append(Problem("effect", show(value), "is not an effect", ", ".join(_EFFECTS)))
+        return {}
     replacement: dict[str, Any] = {"is_enabled": value in ("image", "color")}
     if value == "color":
         replacement["background_image_url"] = None
@@ -79,17 +92,23 @@ def _one_replacement(document: dict[str, Any]) -> dict[str, Any]:
         return document
     image, color = (replacement.get(key) for key in ("background_image_url", "default_color"))
     other: dict[str, Any] = {}
-    if image is not None and color is None:
+    if image and not color:
         other = {"default_color": None}
-    elif color is not None and image is None:
+    elif color and not image:
         other = {"background_image_url": None}
     return {**document, "background_replacement": {**replacement, **other}}
 
 
-def _snake_case(value: Any) -> Any:  # noqa: ANN401
+def _snake_case(value: Any, problems: list[Problem]) -> Any:  # noqa: ANN401
     if not isinstance(value, Mapping):
         return value
-    return {_snake(str(key)): _snake_case(inner) for key, inner in value.items()}
+    renamed: dict[str, Any] = {}
+    for given, inner in value.items():
+        key = _snake(str(given))
+        if key in renamed:
+            problems.append(Problem(key, show(inner), "is given twice, in two spellings", "one of them"))
+        renamed[key] = _snake_case(inner, problems)
+    return renamed
 
 
 def _snake(key: str) -> str:

@@ -27,7 +27,10 @@ def problems_of(error: ValidationError, root: type[BaseModel]) -> list[Problem]:
 
 def show(value: object) -> str:
     """A value as a person would read it, cut short; never the bytes of an image."""
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    try:
+        text = str(value).lower() if isinstance(value, bool) else repr(value)
+    except RecursionError:
+        return "(nested too deeply to show)"
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
 
 

@@ -1,5 +1,6 @@
 """Settings written out as TOML, every key with its meaning: what config/scrim.toml is made from."""
 
+import json
 import textwrap
 from typing import Any
 
@@ -49,7 +50,8 @@ def _literal(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        # JSON's escapes are TOML's too, but TOML wants one for DEL as well.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_literal, value)) + "]"
     return repr(value)

@@ -1,0 +1,51 @@
+"""What every test may use: the command line as a subprocess, and Hypothesis without its clock."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("scrim", deadline=None)
+settings.load_profile("scrim")
+
+PATIENCE_S = 120
+
+Scrim = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def scrim_environment(tmp_path: Path) -> dict[str, str]:
+    """Nothing of this user's settings, socket or remembered timings."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("SCRIM_")}
+    return kept | {
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "XDG_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "SCRIM_CONFIG": str(_empty_settings(tmp_path)),
+    }
+
+
+@pytest.fixture
+def scrim(scrim_environment: dict[str, str]) -> Scrim:
+    """Runs ``scrim`` with arguments until it ends; more environment by keyword."""
+
+    def run(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "scrim", *map(str, arguments)],
+            env=scrim_environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    return run
+
+
+def _empty_settings(folder: Path) -> Path:
+    path = folder / "empty.toml"
+    path.write_text("")
+    return path
