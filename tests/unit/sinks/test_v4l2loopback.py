@@ -71,6 +71,13 @@ def test_a_device_that_refuses_every_format_is_diagnosed(tmp_path: Path) -> None
         assert part in text
 
 
+def test_a_newer_module_is_not_blamed(tmp_path: Path) -> None:
+    (tmp_path / "version").write_text("0.15.0\n")
+    with pytest.raises(SinkError, match="If another program feeds it") as refused:
+        sink_on(FakeLoopback(()), tmp_path / "version").open(CAPS)
+    assert "modprobe" not in str(refused.value)
+
+
 def test_the_format_stays_while_the_sink_lives() -> None:
     sink = sink_on(FakeLoopback())
     sink.open(CAPS)

@@ -1,10 +1,26 @@
 """Where a source's frames come from: leases of a pool, numbered."""
 
+import time
+
 from scrim.frame import Frame, FramePool, Plane, Planes
 
 FRAMES_OUT = 6
 """Frames of one source that may be alive at once: one each being captured, waiting, processed and kept as the
 previous one, and two to spare."""
+
+_STAMP_AGE_NS = 1_000_000_000
+"""A driver's time stamp older than this is of another clock."""
+
+
+def capture_time_ns(stamp_ns: int | None) -> int:
+    """When a picture was taken: the driver's time stamp if it can be one of CLOCK_MONOTONIC, else now.
+
+    Drivers have been seen to stamp the future, and with the time since boot; those stamps are not used.
+    """
+    now_ns = time.monotonic_ns()
+    if stamp_ns is not None and 0 <= now_ns - stamp_ns <= _STAMP_AGE_NS:
+        return stamp_ns
+    return now_ns
 
 
 class Buffers:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scrim.core.capture.buffers import Buffers
+from scrim.core.capture.buffers import Buffers, capture_time_ns
 from scrim.core.capture.pace import READ_LIMIT_S
 from scrim.errors import SourceError
 from scrim.frame import Caps, Frame, Plane, Planes
@@ -17,9 +17,6 @@ BUFFERS = 4
 
 RESTARTS = 2
 """So often a camera that delivers nothing for 1 s is stopped and started before it is given up."""
-
-_CLOCK_TOLERANCE_NS = 1_000_000_000
-"""A sensor's time stamp further than this from now is of another clock."""
 
 
 class PiCamera:
@@ -157,7 +154,7 @@ class PiCamera:
                 return None
             with self._module.MappedArray(request, "main") as mapped:
                 self._copy(mapped.array, i420)
-            return self._buffers.frame(i420, _pts_ns(request.get_metadata().get("SensorTimestamp")))
+            return self._buffers.frame(i420, capture_time_ns(request.get_metadata().get("SensorTimestamp")))
         finally:
             request.release()
 
@@ -196,11 +193,3 @@ def _import_picamera2() -> Any:  # noqa: ANN401
             f"({error}); `sudo apt install python3-picamera2`, "
             "and make the virtual environment with --system-site-packages"
         ) from error
-
-
-def _pts_ns(stamp_ns: int | None) -> int:
-    """The sensor's time stamp where it is of CLOCK_MONOTONIC, else now."""
-    now_ns = time.monotonic_ns()
-    if stamp_ns is not None and 0 <= now_ns - stamp_ns < _CLOCK_TOLERANCE_NS:
-        return stamp_ns
-    return now_ns

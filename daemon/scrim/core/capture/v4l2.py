@@ -4,7 +4,7 @@ import contextlib
 import time
 from dataclasses import dataclass
 
-from scrim.core.capture.buffers import Buffers
+from scrim.core.capture.buffers import Buffers, capture_time_ns
 from scrim.core.capture.convert import CONVERTERS, COST, Converter
 from scrim.core.capture.pace import READ_LIMIT_S
 from scrim.core.node_errors import explain
@@ -198,5 +198,4 @@ class V4L2Camera:
         except ValueError:
             self._damaged += 1
             return None
-        pts_ns = time.monotonic_ns() if filled.pts_ns is None else filled.pts_ns
-        return self._buffers.frame(i420, pts_ns)
+        return self._buffers.frame(i420, capture_time_ns(filled.pts_ns))

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import re
 import time
 from pathlib import Path
 
@@ -115,19 +116,27 @@ class V4L2LoopbackSink:
 
     def _refusal(self, caps: Caps) -> str:
         """Why no format can be set, and the mend."""
-        try:
-            version = self._module_version.read_text(encoding="ascii", errors="replace").strip()[:20]
-        except OSError:
-            version = "unknown"
+        version = self._version()
         by = ", ".join(holders(self._device)) or "no program that this user can see"
-        return (
-            f"{self._device}: refuses {', '.join(PREFERENCE)} at {caps}; open in {by}. "
-            "If another program feeds it, stop that one. "
-            f"Else: v4l2loopback here is {version}, and before 0.13, with exclusive_caps=1, it sticks "
-            "like this after a program looked at the device while nothing fed it: "
-            f"stop the programs that have it open, then {_RELOAD}; 0.15 does not have this fault. "
-            "Else the size is above the module's max_width and max_height"
+        text = (
+            f"{self._device}: refuses {', '.join(PREFERENCE)} at {caps}; "
+            f"v4l2loopback {version or 'of unknown version'}, open in {by}. "
+            "If another program feeds it, stop that one, or load the module with one more device"
         )
+        if _sticks(version):
+            text += (
+                ". If none does: before 0.13, with exclusive_caps=1, it sticks like this after a program "
+                f"looked at it while nothing fed it; stop the programs that have it open, then {_RELOAD}, "
+                "or install 0.15, which does not have this fault"
+            )
+        return text + ". A size above the module's max_width and max_height is refused too"
+
+    def _version(self) -> str:
+        """Of the loaded module; empty when the kernel does not tell."""
+        try:
+            return self._module_version.read_text(encoding="ascii", errors="replace").strip()[:20]
+        except OSError:
+            return ""
 
     def _write(self, node: Node, data: Plane) -> None:
         end = time.monotonic() + WRITE_LIMIT_S
@@ -153,3 +162,9 @@ class V4L2LoopbackSink:
                 "card_label=Scrim` makes /dev/video10 (package v4l2loopback-dkms)"
             )
         return explain(self._device, error)
+
+
+def _sticks(version: str) -> bool:
+    """Whether this version of v4l2loopback may have the fault; one that does not tell may."""
+    parts = re.match(r"(\d+)\.(\d+)", version)
+    return parts is None or (int(parts[1]), int(parts[2])) < (0, 13)
