@@ -66,6 +66,7 @@ class Pipeline:
         self._painter = PlaceholderPainter(size)
         self._nobody = self.last_matte = _empty_matte(size)
         self._input = ModelInput(size, segmenter.input_size) if segmenter else None
+        self._mask_shape: tuple[int, int] | None = None
         self._matte_maker: MatteMaker | None = None
         self._maker_key: tuple[tuple[int, ...], bool, bool] | None = None
 
@@ -103,9 +104,24 @@ class Pipeline:
         with self.clock.stage("input"):
             rgb = self._input.shrink(self._pyramid)
         with self.clock.stage("segment"):
-            mask = _checked(self._segmenter.segment(rgb))
+            mask = self._checked(self._segmenter.segment(rgb), self._segmenter.input_size)
         with self.clock.stage("matte"):
             return self._maker(mask, look).matte(mask, self._pyramid)
+
+    def _checked(self, mask: object, input_size: tuple[int, int]) -> Mask:
+        """The mask, if it is one: bytes, in the proportions of the model's input, never of another size."""
+        if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0:
+            shape = getattr(mask, "shape", type(mask))
+            raise SegmentError(f"the model gave {shape}, which is not a mask of bytes")
+        (height, width), (input_width, input_height) = mask.shape, input_size
+        if self._mask_shape is None and width * input_height == height * input_width:
+            self._mask_shape = (height, width)
+        if mask.shape != self._mask_shape:
+            raise SegmentError(
+                f"the model gave a mask of {width}x{height} for an input of {input_width}x{input_height}; "
+                "a mask has the proportions of the input and never changes its size"
+            )
+        return mask
 
     def _maker(self, mask: Mask, look: Look) -> MatteMaker:
         key = (mask.shape, look.refine, look.smooth)
@@ -114,15 +130,6 @@ class Pipeline:
             self._matte_maker = MatteMaker(self.size, mask_size, refine=look.refine, smooth=look.smooth)
             self._maker_key = key
         return self._matte_maker
-
-
-def _checked(mask: Mask) -> Mask:
-    """The mask, if it is one."""
-    if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0:
-        raise SegmentError(
-            f"the model gave {getattr(mask, 'shape', type(mask))}, which is not a mask of bytes"
-        )
-    return mask
 
 
 def _empty_matte(size: tuple[int, int]) -> Matte:

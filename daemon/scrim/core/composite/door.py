@@ -11,14 +11,16 @@ def seal(i420: Plane, pts_ns: int, sequence: int, origin: Origin, revision: int)
     """Declare a finished picture safe.
 
     Args:
-        i420: contiguous, shape (height * 3 / 2, width), uint8. Must not be written to afterwards.
+        i420: contiguous, shape (height * 3 / 2, width), uint8. Made read-only; views of it that were taken
+            before must not be written to afterwards.
         pts_ns: capture time in ns of CLOCK_MONOTONIC.
         sequence: of the camera frame, -1 for a placeholder.
         origin: what the picture shows.
         revision: revision of the settings it was made under.
     """
+    # First the array itself: a read-only view of a writeable array can be made writeable again.
+    i420.flags.writeable = False
     view = i420.view()
-    view.flags.writeable = False
     frame = object.__new__(SafeFrame)
     put = object.__setattr__
     put(frame, "i420", view)

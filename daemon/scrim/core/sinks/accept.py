@@ -11,6 +11,7 @@ def accept(frame: object, caps: Caps | None, name: str) -> SafeFrame:
         TypeError: it is not a SafeFrame.
         SinkError: the sink is not open (``caps`` is None), or the frame is of another size.
     """
+    # Not isinstance: that asks the object for its class, and a look-alike lies.
     if type(frame) is not SafeFrame:
         raise TypeError(f"{name}: only a SafeFrame can be delivered, not a {type(frame).__name__}")
     if caps is None:

@@ -35,7 +35,7 @@ class FeedSink:
             TypeError: ``frame`` is not a SafeFrame.
             SinkError: the sink is not open, or a new size needs memory the kernel does not give.
         """
-        if not isinstance(frame, SafeFrame):
+        if type(frame) is not SafeFrame:
             raise TypeError(f"a sink takes safe frames only, not {type(frame).__name__}")
         if not self._is_open:
             raise SinkError("feed: not open")
