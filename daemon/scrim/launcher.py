@@ -1,5 +1,6 @@
 """Core and gateway side by side, for a person at a terminal; systemd starts each as its own unit."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 from types import FrameType
 
 from scrim.config import Settings
+
+logger = logging.getLogger(__name__)
 
 _GRACE_S = 5.0
 
@@ -26,7 +29,8 @@ def run_both(settings: Settings, forwarded: Sequence[str]) -> int:
     Returns:
         The exit status of the one that ended by itself, or 0.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="scrim-"))
         environment = {**os.environ, "SCRIM_SOCKET": str(Path(folder) / "core.sock")}
@@ -51,11 +55,23 @@ def _first_to_end(children: list[subprocess.Popen[bytes]]) -> int:
         for child in children:
             status = child.poll()
             if status is not None:
-                return status if status >= 0 else 128 - status
+                return status if status >= 0 else _killed(child, -status)
         time.sleep(0.1)
 
 
+def _killed(child: subprocess.Popen[bytes], number: int) -> int:
+    """Say so, for a killed process has said nothing itself; the exit status as a shell would give it."""
+    logger.error("%s was killed by %s", _name(child), signal.Signals(number).name)
+    return 128 + number
+
+
+def _name(child: subprocess.Popen[bytes]) -> str:
+    return str(child.args[3]) if isinstance(child.args, list) else str(child.args)
+
+
 def _stop(children: list[subprocess.Popen[bytes]]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # impatience must not leave anything behind
     for child in reversed(children):
         child.terminate()
     for child in children:

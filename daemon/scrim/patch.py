@@ -15,6 +15,8 @@ _SHORTHANDS = {
     "fit": ("background_replacement", "fit"),
 }
 
+_EFFECT_SECTIONS = ("background_blur", "background_replacement")
+
 _EFFECTS = ("off", "blur", "image", "color")
 
 _MOST_PARTS = 6
@@ -38,6 +40,12 @@ def expand(patch: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     for key, value in short.items():
         document = _overlaid(document, _expand_shorthand(key, value, problems))
     return _one_replacement(document), problems
+
+
+def switches_effect(patch: Mapping[str, Any]) -> bool:
+    """Whether a patch that is right says anything about which effect is on."""
+    changes, _ = expand(patch)
+    return any("is_enabled" in (changes.get(section) or {}) for section in _EFFECT_SECTIONS)
 
 
 def combine(patches: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from scrim.core.look import prepare_look
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Look, Pipeline
 from scrim.errors import ConfigError, ImageError, Problem
+from scrim.patch import switches_effect
 
 logger = logging.getLogger(__name__)
 
@@ -58,13 +59,15 @@ class Control:
 
         Raises:
             ConfigError: the patch is wrong, or what it names cannot be used; everything stays as it was. Also
-                when the effect was switched off and raw pictures are not allowed: then the placeholder plays.
+                when it switches the effect off and raw pictures are not allowed: then the placeholder plays.
         """
         with self._lock:
+            was_off = self._settings.effect == "off"
             wanted = self._settings.patched(patch, live=True)
             if wanted != self._settings:
                 self._swap(wanted)
-        if wanted.effect == "off" and not wanted.privacy.allow_raw:
+        is_asked_for = not was_off or switches_effect(patch)
+        if wanted.effect == "off" and is_asked_for and not wanted.privacy.allow_raw:
             raise ConfigError([_RAW_NOT_ALLOWED], "request")
         return wanted
 

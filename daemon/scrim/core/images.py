@@ -32,12 +32,17 @@ def load_background(url: str, folders: tuple[Path, ...] = BACKGROUND_FOLDERS) ->
     Raises:
         ImageError: not a file: URL, outside the folders, unreadable, too large, or no image.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        path = Path(unquote(parts.path)).resolve()
+    except (ValueError, OSError, RuntimeError) as error:  # no URL, a zero byte, a link that leads to itself
+        raise ImageError(
+            f"background_image_url = {url[:200]!r}: {error}; allowed is the file: URL of an image"
+        ) from None
     if parts.scheme != "file" or parts.netloc:
         raise ImageError(
             f"background_image_url = {url[:200]!r}: only file: URLs on this machine are known here"
         )
-    path = Path(unquote(parts.path)).resolve()
     if not any(path.is_relative_to(folder.resolve()) for folder in folders):
         allowed = " or ".join(map(str, folders))
         raise ImageError(
@@ -56,6 +61,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         ImageError: unreadable, too large, or no image.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for without end
+            raise ImageError(f"{path}: is no file; allowed is {_FORMATS}")
         with path.open("rb") as file:
             data = file.read(MAX_IMAGE_BYTES + 1)
     except OSError as error:

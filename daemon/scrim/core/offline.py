@@ -14,7 +14,7 @@ from tqdm import tqdm
 from scrim.config import Settings
 from scrim.core.capture.base import EndOfStream
 from scrim.core.capture.file import VideoFile
-from scrim.core.capture.stills import IMAGE_SUFFIXES, read_picture
+from scrim.core.capture.stills import IMAGE_SUFFIXES, list_stills, read_picture
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.look import prepare_look
 from scrim.core.outlet import HOLD_S
@@ -66,6 +66,7 @@ def process(
     def make_look(size: tuple[int, int]) -> Look:
         return prepare_look(settings, size, 1, folders) if folders else prepare_look(settings, size, 1)
 
+    _check_not_overwritten(given, output, matte)
     model = load_model(settings.model)
     try:
         if given.is_dir() or given.suffix.lower() in IMAGE_SUFFIXES:
@@ -88,9 +89,7 @@ def _still_jobs(given: Path, output: Path, matte: Path | None) -> list[Job]:
         for path in filter(None, (output, matte)):
             _check_image_name(path)
         return [(given, output, matte)]
-    names = sorted(path for path in given.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not names:
-        raise ImageError(f"{given}: holds no images; known are {', '.join(sorted(IMAGE_SUFFIXES))}")
+    names = list_stills(given)
     for folder in (output, matte):
         if folder is not None:
             _make_folder(folder)
@@ -170,7 +169,11 @@ def _process_video(
 def _safe(
     pipeline: Pipeline, frame: Frame, held: SafeFrame | None, frame_rate: float = 1.0
 ) -> tuple[SafeFrame, bool]:
-    """The safe picture of a frame; without a mask the held one while it may be repeated, else a placeholder."""
+    """The safe picture of a frame: without a mask the held one while it may be repeated, then a placeholder.
+
+    Returns:
+        The picture, and whether it is of this frame.
+    """
     try:
         safe = pipeline.process(frame)
     except SegmentError:
@@ -194,6 +197,14 @@ def _frames(source: VideoFile) -> Iterator[Frame]:
 
 def _progress(items: Iterable[T], total: int | None, *, is_quiet: bool) -> Iterable[T]:
     return tqdm(items, total=total, unit="frame", disable=is_quiet, leave=False)
+
+
+def _check_not_overwritten(given: Path, output: Path, matte: Path | None) -> None:
+    """What was given stays as it is, and result and matte are not written over each other."""
+    places = [path.resolve() for path in (given, output, matte) if path is not None]
+    if len(set(places)) < len(places):
+        named = ", ".join(str(path) for path in (given, output, matte) if path is not None)
+        raise ImageError(f"{named}: one of them would be written over another; name a different one")
 
 
 def _check_image_name(path: Path) -> None:

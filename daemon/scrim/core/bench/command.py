@@ -77,7 +77,8 @@ class Candidate:
 
     def end(self) -> None:
         """Let the worker end, and wait for it."""
-        self.requests.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.requests.close()
         self.answers.close()
         try:
             self.process.wait(10)
@@ -245,7 +246,7 @@ def mediapipe_python() -> Path:
         ScrimError: there is none.
     """
     named = os.environ.get(MEDIAPIPE_PYTHON)
-    for candidate in filter(None, (named, sys.executable, str(_SOURCE_TREE / ".venv-mediapipe/bin/python"))):
+    for candidate in (named,) if named else (sys.executable, f"{_SOURCE_TREE}/.venv-mediapipe/bin/python"):
         probe = [
             candidate,
             "-c",

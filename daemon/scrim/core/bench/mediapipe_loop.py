@@ -1,8 +1,8 @@
 """Measures MediaPipe's selfie segmentation as its documentation shows it, in a process of its own.
 
 Run by path with any Python that has ``mediapipe``; imports nothing of scrim; speaks as :mod:`.worker` does.
-The loop: BGR frame to RGB, segment (landscape model), threshold the mask at 0.1, make the background (a 55 x 55
-Gaussian of the frame, an image or a colour), choose per pixel with ``numpy.where``.
+The loop: BGR frame to RGB, segment (landscape model), threshold the mask at 0.1, make the background (a 55 x
+55 Gaussian of the frame, an image or a colour), choose per pixel with ``numpy.where``.
 """
 
 import json

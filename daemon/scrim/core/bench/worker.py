@@ -18,6 +18,7 @@ from scrim.core.bench.clip import read_clip
 from scrim.core.look import prepare_look
 from scrim.core.pipeline import Pipeline
 from scrim.core.segment.loading import load_model
+from scrim.errors import ScrimError
 from scrim.frame import Frame, FramePool
 
 
@@ -61,6 +62,14 @@ class Round:
 
 def main() -> int:
     """Serve rounds until standard input ends."""
+    try:
+        return _serve()
+    except ScrimError as error:
+        print(f"scrim: {error}", file=sys.stderr)
+        return error.exit_status
+
+
+def _serve() -> int:
     job = Job(**json.loads(sys.argv[1]))
     cv2.setNumThreads(1)
     frames = read_clip(Path(job.clip), (job.width, job.height))

@@ -18,6 +18,9 @@ _PERSON_WEIGHT = 16
 _FALLBACK_WEIGHT = 0.02
 """Share of the room's mean colour in the blur, so that deep inside the person there is a colour at all."""
 
+_NEUTRAL = 128
+"""Grey, in each of the three planes: the room's colour where nothing of the room is to be seen."""
+
 
 def blur_level(sigma_px: float) -> int:
     """The coarsest pyramid level, 0 to 3, that can carry a Gaussian of ``sigma_px`` at frame size."""
@@ -83,18 +86,20 @@ class _PlaneBlur:
         self._weight, self._spread, self._sum, self._blurred = (np.empty(shape, np.float32) for _ in range(4))
         self._share8 = np.empty(shape, np.uint8)
         self._small8 = np.empty(shape, np.uint8)
+        self._sees_room = False
 
     def weigh(self, alpha: Plane) -> None:
         """Let each pixel count by how little of it is person."""
         cv2.multiply(alpha, _PERSON_WEIGHT, dst=self._share8)
         cv2.bitwise_not(self._share8, dst=self._share8)
         cv2.multiply(self._share8, 1 / 255, dst=self._weight, dtype=cv2.CV_32F)
+        self._sees_room = cv2.countNonZero(self._share8) > 0
         self._filter(self._weight, self._spread)
         cv2.add(self._spread, _FALLBACK_WEIGHT, dst=self._spread)
 
     def blur(self, source: Plane, target: Plane) -> None:
         """Blur ``source`` and enlarge it to fill ``target``."""
-        mean = cv2.mean(source, self._share8)[0]
+        mean = cv2.mean(source, self._share8)[0] if self._sees_room else _NEUTRAL
         cv2.multiply(source, self._weight, dst=self._sum, dtype=cv2.CV_32F)
         self._filter(self._sum, self._blurred)
         cv2.add(self._blurred, _FALLBACK_WEIGHT * mean, dst=self._blurred)

@@ -39,12 +39,12 @@ def load_model(settings: ModelSettings, folder: Path | None = None) -> LoadedMod
 
     Args:
         settings: name, form and threads.
-        folder: where models lie; None means where scrim's own are installed.
+        folder: where models lie; None means ``$SCRIM_MODELS`` if set, else where scrim's own are installed.
 
     Raises:
         ModelError: no such model or form, or the file is not what its TOML says.
     """
-    forms = _forms(settings.name, folder or models_folder())
+    forms = _forms(settings.name, folder or default_folder())
     threads = settings.threads or default_threads()
     if settings.form != "auto":
         spec = forms.get(settings.form)
@@ -54,6 +54,12 @@ def load_model(settings: ModelSettings, folder: Path | None = None) -> LoadedMod
         return LoadedModel(TFLiteSegmenter(spec, threads), spec, threads)
     choice = choose_form(forms, threads, timings_file())
     return LoadedModel(TFLiteSegmenter(choice.spec, threads), choice.spec, threads, choice.timings_ms)
+
+
+def default_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where models lie: a folder of one's own named in the environment, or scrim's."""
+    named = environment.get("SCRIM_MODELS")
+    return Path(named) if named else models_folder()
 
 
 def default_threads() -> int:
