@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scrim.config import Settings
+from scrim.core.composite.placeholder import Reason
 from scrim.core.images import BACKGROUND_FOLDERS
 from scrim.core.look import prepare_look
 from scrim.core.outlet import Outlet
@@ -67,7 +68,7 @@ class Control:
             if wanted != self._settings:
                 self._swap(wanted)
         is_asked_for = not was_off or switches_effect(patch)
-        if wanted.effect == "off" and is_asked_for and not wanted.privacy.allow_raw:
+        if is_asked_for and hidden_by(wanted):
             raise ConfigError([_RAW_NOT_ALLOWED], "request")
         return wanted
 
@@ -75,6 +76,7 @@ class Control:
         look = self._prepare(wanted, self._revision + 1)
         self._pipeline.swap(look)
         self._outlet.require(look.revision)
+        self._outlet.hide(hidden_by(wanted))
         self._settings, self._revision = wanted, look.revision
         logger.info("settings: revision %d, effect %s", look.revision, wanted.effect)
 
@@ -87,6 +89,11 @@ class Control:
                 "background_replacement.background_image_url", url, str(error), "a readable image"
             )
             raise ConfigError([problem], "request") from None
+
+
+def hidden_by(settings: Settings) -> Reason | None:
+    """Why these settings show no camera picture at all; None when they show one."""
+    return Reason.EFFECT_OFF if settings.effect == "off" and not settings.privacy.allow_raw else None
 
 
 _RAW_NOT_ALLOWED = Problem(

@@ -40,16 +40,23 @@ class Outlet:
         self._last_ns = clock_ns() - self._patience_ns
         self._revision = 0
         self._reason = Reason.STARTING
+        self._hidden: Reason | None = None
         self.displaced = 0
 
     @property
     def reason(self) -> Reason:
         """Why the placeholder plays, or would play."""
-        return self._reason
+        return self._hidden or self._reason
 
     def because(self, reason: Reason) -> None:
         """Set what the placeholder says when it plays."""
         self._reason = reason
+
+    def hide(self, reason: Reason | None) -> None:
+        """Show nothing but the placeholder, for this reason; None lets pictures out again."""
+        self._hidden = reason
+        if reason is not None:
+            self.drop()
 
     def require(self, revision: int) -> None:
         """From now on nothing made under an earlier revision goes out, nor is it repeated."""
@@ -63,7 +70,7 @@ class Outlet:
     def put(self, frame: SafeFrame) -> None:
         """Hand over a fresh safe frame; one that is out of date is dropped."""
         with self._condition:
-            if frame.revision < self._revision:
+            if frame.revision < self._revision or self._hidden is not None:
                 return
             self.displaced += self._fresh is not None
             self._fresh = frame
@@ -94,5 +101,5 @@ class Outlet:
             age_ns = now_ns - self._last_ns
             if age_ns >= self._patience_ns:
                 self._last = None
-                return self._painter.paint(self._reason, self._revision)
+                return self._painter.paint(self.reason, self._revision)
             return self._last if age_ns < HOLD_S * 1e9 else None
