@@ -18,6 +18,9 @@ from scrim.patch import combine, parse_assignment
 
 SYSTEM_CONFIG = Path("/etc/scrim/scrim.toml")
 
+_MOST_PIXELS = 8192 * 8192
+"""No picture that scrim reads has more."""
+
 _EPILOG = """\
 examples:
   scrim run                                  the first camera, or the demo; prints where to look
@@ -35,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 for a fault, 2 for a wrong command line, 78 for wrong settings.
     """
+    # OpenCV reads this once, when it is imported; its own limit would let a picture fill 3 GB.
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MOST_PIXELS))
     options = _parser().parse_args(arguments)
     _start_logging(is_verbose=options.verbose)
     try:

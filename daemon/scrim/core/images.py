@@ -1,6 +1,5 @@
 """Reading a background image from this machine, within limits."""
 
-import os
 import struct
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -90,7 +89,6 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
         raise ImageError(f"{name}: is not an image that can be used; allowed is {_FORMATS}")
     if not (0 < size[0] <= MAX_IMAGE_SIDE_PX and 0 < size[1] <= MAX_IMAGE_SIDE_PX):
         raise ImageError(f"{name}: has {size[0]} x {size[1]} pixels; allowed is {_FORMATS}")
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_IMAGE_SIDE_PX**2))
     import cv2
 
     try:
@@ -114,14 +112,23 @@ def image_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
+_JPEG_BARE_MARKERS = frozenset([0x00, 0x01, *range(0xD0, 0xDB)])
+"""Stuffing, TEM, RST, SOI and EOI have no segment behind them; behind SOS it is too late."""
+
+
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """From the first start-of-frame segment (ITU-T T.81, B.2.2)."""
+    """From the first start-of-frame segment (ITU-T T.81, B.2.2).
+
+    None where decoders would not agree on which that is: a marker without a segment, or the scan, before it.
+    """
     at = 2
     while at + 9 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:
             at += 1
             continue
+        if marker in _JPEG_BARE_MARKERS:
+            return None
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack(">HH", data[at + 5 : at + 9])
             return width, height
