@@ -1,0 +1,324 @@
+"""What each thread repeats, one step at a time."""
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from scrim.core.composite.placeholder import PlaceholderPainter, Reason
+from scrim.core.composite.replace import PictureBackground, color_picture
+from scrim.core.loops import Backoff, CaptureLoop, OutletLoop, PipelineLoop, SinkLoop
+from scrim.core.outlet import Outlet
+from scrim.core.pipeline import Look, Pipeline
+from scrim.core.segment.constant import ScriptedSegmenter
+from scrim.core.sinks.memory import MemorySink
+from scrim.core.workers import Latest
+from scrim.errors import SegmentError, SinkError, SourceError
+from scrim.frame import Caps, Frame, FramePool, Planes, SafeFrame
+
+CAPS = Caps(96, 64, 30)
+
+
+def raw(sequence: int = 0) -> Frame:
+    return Frame(Planes.of(np.full((96, 96), 77, np.uint8)), 0, sequence)
+
+
+class ScriptedSource:
+    """Each open and each read takes the next line of its script: a frame, None, or an error to raise."""
+
+    def __init__(self, *script: Frame | Caps | SourceError | None) -> None:
+        self._script: Iterator[Frame | Caps | SourceError | None] = iter(script)
+        self.opened = self.closed = 0
+
+    def open(self) -> Caps:
+        caps = self._next()
+        assert isinstance(caps, Caps)
+        self.opened += 1
+        return caps
+
+    def read(self) -> Frame | None:
+        frame = self._next()
+        assert not isinstance(frame, Caps)
+        return frame
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def _next(self) -> Frame | Caps | None:
+        line = next(self._script)
+        if isinstance(line, SourceError):
+            raise line
+        return line
+
+
+class Capture:
+    """A capture loop that does not wait before it tries again."""
+
+    def __init__(self, *script: Frame | Caps | SourceError | None) -> None:
+        self.source = ScriptedSource(*script)
+        self.mailbox: Latest[Frame] = Latest()
+        self.outlet = Outlet(PlaceholderPainter(CAPS.size), CAPS.frame_interval_s)
+        self.loop = CaptureLoop("scripted", self.source, self.mailbox, self.outlet)
+        self.loop.stop()
+
+    def step(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.loop.step()
+
+
+GONE = SourceError("/dev/video9: is gone; plug it in again")
+
+
+def test_frames_reach_the_mailbox():
+    frame = raw()
+    capture = Capture(CAPS, frame)
+    assert capture.loop.state == "starting"
+    capture.step()
+    assert capture.loop.state == "live"
+    assert capture.loop.caps == CAPS
+    assert capture.mailbox.get(0) is frame
+    assert capture.outlet.reason is Reason.NO_SAFE_PICTURE
+
+
+def test_a_camera_that_is_gone_is_lost_closed_opened_and_live_again():
+    capture = Capture(CAPS, raw(), GONE, GONE, CAPS, raw(1))
+    capture.step(2)
+    assert capture.loop.state == "lost"
+    assert capture.loop.error == str(GONE)
+    assert capture.loop.caps is None
+    assert capture.outlet.reason is Reason.CAMERA_LOST
+    assert capture.source.closed == 1
+    capture.step()
+    assert capture.loop.state == "lost"
+    capture.step()
+    assert capture.loop.state == "live"
+    assert capture.loop.error is None
+    assert capture.source.opened == 2
+    assert capture.outlet.reason is Reason.NO_SAFE_PICTURE
+
+
+def test_a_frame_of_before_the_loss_is_not_processed_after_it():
+    capture = Capture(CAPS, raw(), GONE)
+    capture.step(2)
+    assert capture.mailbox.get(0) is None
+
+
+def test_a_camera_that_says_nothing_is_lost_and_stays_open():
+    capture = Capture(CAPS, raw(), None, None, raw(1))
+    capture.step(2)
+    assert capture.loop.state == "lost"
+    assert capture.outlet.reason is Reason.CAMERA_LOST
+    assert capture.mailbox.is_empty
+    capture.step(2)
+    assert capture.loop.state == "live"
+    assert capture.source.opened == 1
+    assert capture.source.closed == 0
+
+
+def test_a_camera_that_is_not_there_at_start_is_waited_for():
+    capture = Capture(GONE, GONE, CAPS, raw())
+    capture.step(2)
+    assert capture.loop.state == "lost"
+    assert capture.outlet.reason is Reason.CAMERA_LOST
+    capture.step()
+    assert capture.loop.state == "live"
+
+
+def test_loss_and_return_are_each_logged_once(caplog: pytest.LogCaptureFixture):
+    capture = Capture(CAPS, raw(), GONE, GONE, GONE, CAPS, raw(), raw(), raw())
+    with caplog.at_level(logging.INFO):
+        capture.step(7)
+    texts = [record.getMessage() for record in caplog.records]
+    assert texts.count(f"camera: lost: {GONE}") == 1
+    assert texts.count("camera: live") == 2
+
+
+def test_frames_nobody_took_are_counted():
+    capture = Capture(CAPS, raw(0), raw(1), raw(2))
+    capture.step(3)
+    assert capture.loop.dropped == 2
+    assert capture.loop.meter.total == 3
+
+
+def test_opening_beforehand_tells_what_is_wrong():
+    with pytest.raises(SourceError, match="plug it in"):
+        Capture(GONE).loop.open()
+
+
+def test_the_pause_before_a_device_is_tried_again_grows_to_10_s():
+    backoff = Backoff()
+    assert [backoff.next_s() for _ in range(6)] == [1, 2, 4, 8, 10, 10]
+    backoff.reset()
+    assert backoff.next_s() == 1
+
+
+# The pipeline's thread.
+
+
+class Processing:
+    """A pipeline loop whose model does as the script says, before an outlet for which time stands still."""
+
+    def __init__(self, *script: np.ndarray | Exception, buffers: int = 4) -> None:
+        look = Look(1, PictureBackground(color_picture("#008080", CAPS.size)))
+        self.pipeline = Pipeline(
+            CAPS.size, ScriptedSegmenter(script, (48, 32)), look, FramePool(CAPS.size, buffers)
+        )
+        self.mailbox: Latest[Frame] = Latest()
+        self.outlet = Outlet(PlaceholderPainter(CAPS.size), CAPS.frame_interval_s, lambda: 10**12)
+        self.loop = PipelineLoop(self.pipeline, self.mailbox, self.outlet)
+
+    def step(self, sequence: int = 0) -> None:
+        self.mailbox.put(raw(sequence))
+        self.loop.step()
+
+
+NOBODY = np.zeros((32, 48), np.uint8)
+
+
+def test_a_frame_goes_through_the_pipeline_into_the_outlet():
+    processing = Processing(NOBODY)
+    processing.step(5)
+    taken = processing.outlet.take()
+    assert taken is not None
+    assert taken.origin == "effect"
+    assert taken.sequence == 5
+    assert processing.loop.dropped == 0
+
+
+def test_a_frame_without_a_mask_puts_nothing_out_and_the_next_may_work(caplog: pytest.LogCaptureFixture):
+    fault = SegmentError("planted")
+    processing = Processing(fault, fault, NOBODY)
+    with caplog.at_level(logging.ERROR):
+        processing.step()
+        processing.step()
+    assert processing.loop.dropped == 2
+    assert len(caplog.records) == 1
+    first = processing.outlet.take()
+    assert first is not None
+    assert first.origin == "placeholder"
+    processing.step()
+    second = processing.outlet.take()
+    assert second is not None
+    assert second.origin == "effect"
+
+
+def test_a_frame_is_dropped_when_every_buffer_is_out():
+    processing = Processing(NOBODY, buffers=1)
+    processing.step()
+    held = processing.outlet.take()
+    assert held is not None
+    processing.step()
+    assert processing.loop.dropped == 1
+
+
+def test_without_a_frame_nothing_happens():
+    processing = Processing(NOBODY)
+    processing.mailbox.close()
+    processing.loop.step()
+    assert processing.loop.dropped == 0
+
+
+# The outlet's thread.
+
+
+def test_what_goes_out_reaches_every_sink_s_mailbox():
+    outlet = Outlet(PlaceholderPainter(CAPS.size), CAPS.frame_interval_s)
+    mailboxes: list[Latest[SafeFrame]] = [Latest(), Latest()]
+    loop = OutletLoop(outlet, mailboxes)
+    loop.step()
+    first, second = (mailbox.get(0) for mailbox in mailboxes)
+    assert first is second
+    assert first is not None
+    assert first.origin == "placeholder"
+    assert loop.showing == "placeholder"
+
+
+def test_only_new_pictures_are_counted_as_delivered():
+    processing = Processing(NOBODY)
+    loop = OutletLoop(processing.outlet, [])
+    loop.step()
+    assert loop.meter.total == 0
+    processing.step(1)
+    for _ in range(3):
+        loop.step()
+    assert loop.showing == "effect"
+    assert loop.meter.total == 1
+
+
+# A sink's thread.
+
+
+class FaultySink(MemorySink):
+    """Fails as often as it is told to, at opening and at writing."""
+
+    def __init__(self, at_open: int = 0, at_write: int = 0) -> None:
+        super().__init__()
+        self._left = {"open": at_open, "write": at_write}
+        self.closed = 0
+
+    def open(self, caps: Caps) -> None:
+        self._fail("open")
+        super().open(caps)
+
+    def write(self, frame: SafeFrame) -> None:
+        self._fail("write")
+        super().write(frame)
+
+    def close(self) -> None:
+        self.closed += 1
+        super().close()
+
+    def _fail(self, where: str) -> None:
+        if self._left[where]:
+            self._left[where] -= 1
+            raise SinkError(f"planted at {where}; mend it")
+
+
+def sink_loop(sink: MemorySink) -> SinkLoop:
+    loop = SinkLoop("faulty", sink, CAPS)
+    loop.stop()
+    return loop
+
+
+def put(loop: SinkLoop) -> None:
+    loop.mailbox.put(PlaceholderPainter(CAPS.size).paint(Reason.STARTING, 1))
+
+
+def test_a_sink_is_opened_and_fed():
+    sink = FaultySink()
+    loop = sink_loop(sink)
+    put(loop)
+    loop.step()
+    assert loop.is_open
+    assert loop.delivered == sink.count == 1
+    assert loop.is_idle
+
+
+@pytest.mark.parametrize("faults", [{"at_open": 3}, {"at_write": 1}])
+def test_a_sink_that_fails_is_closed_and_tried_again(
+    faults: dict[str, int], caplog: pytest.LogCaptureFixture
+):
+    sink = FaultySink(**faults)
+    loop = sink_loop(sink)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(sum(faults.values())):
+            put(loop)
+            loop.step()
+    assert not loop.is_open
+    assert loop.error is not None
+    assert "planted" in loop.error
+    assert sink.closed == sum(faults.values())
+    assert len(caplog.records) == 1
+    put(loop)
+    loop.step()
+    assert loop.is_open
+    assert loop.error is None
+    assert sink.count == 1
+
+
+def test_a_sink_that_cannot_be_opened_keeps_nobody_waiting():
+    loop = sink_loop(FaultySink(at_open=1))
+    put(loop)
+    loop.step()
+    assert loop.is_idle
