@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scrim.config import ModelSettings
+from scrim.core.places import state_folder
 from scrim.core.segment.form import choose_form
 from scrim.core.segment.model import Form, ModelSpec, catalogue, models_folder
 from scrim.core.segment.tflite import TFLiteSegmenter
@@ -68,12 +69,8 @@ def default_threads() -> int:
 
 
 def timings_file(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the timings of model forms are remembered: systemd's state folder, or the user's."""
-    state = environment.get("STATE_DIRECTORY", "").split(":")[0]
-    if state:
-        return Path(state) / "model-timings.json"
-    base = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "scrim" / "model-timings.json"
+    """Where the timings of model forms are remembered: in :func:`scrim.core.places.state_folder`."""
+    return state_folder(environment) / "model-timings.json"
 
 
 def _forms(name: str, folder: Path) -> dict[Form, ModelSpec]:
