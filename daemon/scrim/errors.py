@@ -8,6 +8,7 @@ ScrimError                 anything below; its text is meant for a person
 ├── ModelError             a model or its TOML cannot be used
 ├── SegmentError           one frame could not be segmented; the next may work
 ├── ImageError             a picture given as background cannot be used
+├── StateError             what is remembered of the last run cannot be used or removed
 └── LocalError             the local socket refused, or the other end broke the protocol
 
 Messages name the key or device, the value, what is allowed, and the mend.
@@ -86,6 +87,10 @@ class SegmentError(ScrimError):
 
 class ImageError(ScrimError):
     """A picture given as background cannot be used."""
+
+
+class StateError(ScrimError):
+    """What is remembered of the last run cannot be used or removed."""
 
 
 class LocalError(ScrimError):
