@@ -119,6 +119,18 @@ def test_padded_camera_rows_do_no_harm():
     assert np.array_equal(safe.i420, CAMERA)
 
 
+def test_a_high_picture_is_blended_to_its_last_row():
+    size = (32, 500)
+    room, camera = np.zeros((750, 32), np.uint8), np.full((750, 32), 200, np.uint8)
+    pyramid = Pyramid(size)
+    pyramid.load(Frame(Planes.of(camera), 0, 0))
+    alpha = np.full((500, 32), 51, np.uint8)
+    person = Matte(alpha, np.ascontiguousarray(alpha[::2, ::2]), (0, 0, *size), 0.2)
+    safe = Compositor(size, FramePool(size, 1)).compose(pyramid, person, PictureBackground(room), 1)
+    assert safe is not None
+    assert (safe.i420 == 40).all()
+
+
 def test_with_every_buffer_out_there_is_no_frame_and_no_allocation():
     pool = FramePool(SIZE, 1)
     held = composed(matte(flat(0)), pool)

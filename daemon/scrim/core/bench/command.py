@@ -131,8 +131,10 @@ def measure(settings: Settings, options: Options, *, is_quiet: bool = False) -> 
         One result per candidate; a MediaPipe result is followed through ``ratio_to_mediapipe`` of scrim's.
 
     Raises:
-        ScrimError: the clip cannot be read, or a worker ended.
+        ScrimError: the clip cannot be read, mediapipe is wanted and not there, or a worker ended.
     """
+    if options.with_mediapipe:
+        mediapipe_python()
     results: list[dict[str, Any]] = []
     total = len(options.sizes) * (options.rounds + 1)
     with tqdm(total=total, unit="round", disable=is_quiet, leave=False) as progress, ExitStack() as stack:
