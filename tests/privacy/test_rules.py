@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrim.config import Settings
@@ -39,10 +39,10 @@ class Core:
 
     @classmethod
     def with_(cls, segmenter: Segmenter | None, patch: dict[str, Any], *, allow_raw: bool = False) -> "Core":
-        settings = Settings().patched({"privacy": {"allow_raw": allow_raw}}).patched(patch)
+        wanted = Settings().patched({"privacy": {"allow_raw": allow_raw}}).patched(patch)
         outlet = Outlet(PlaceholderPainter(SIZE), 1 / 30)
-        pipeline = Pipeline(SIZE, segmenter, prepare_look(settings, SIZE, 1), FramePool(SIZE, 4))
-        return cls(pipeline, outlet, Control(settings, pipeline, outlet))
+        pipeline = Pipeline(SIZE, segmenter, prepare_look(wanted, SIZE, 1), FramePool(SIZE, 4))
+        return cls(pipeline, outlet, Control(wanted, pipeline, outlet))
 
     def show(self, sequence: int = 0) -> SafeFrame:
         """What goes out for one frame."""
@@ -168,6 +168,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(patch=st.dictionaries(words, values, max_size=3))
 def test_p6_no_patch_gives_leave(patch: dict[str, Any]) -> None:
     core = Core.with_(None, {"effect": "color"})
