@@ -29,8 +29,9 @@ SOLVED = ("slope_y", "slope_d", "offset")
 NOISE = 6.5
 """Variance, in squared 8-bit steps, below which a guide counts as flat: 2.5 steps of camera noise."""
 
-BLACK, WHITE = 0.2, 0.8
-"""The alphas that become 0 and 1: the explanation is soft where the picture has an edge that is not."""
+BLACK, WHITE = 0.15, 0.75
+"""The alphas that become 0 and 1: the explanation is soft where the picture has an edge that is not. Their
+middle lies below a half because models see too little of a person rather than too much."""
 
 
 class _Fields:

@@ -10,7 +10,7 @@ from scrim.core.pyramid import Pyramid
 from scrim.errors import SegmentError
 from scrim.frame import Mask, Matte, Plane
 
-FAINT = 50
+FAINT = 38
 """Masks up to this value, of 255, count as 0: it is what becomes alpha 0 in the end, and an edge that cannot
 follow the picture out into the faint part of a mask keeps to the person (boundary F at 720p +0.013)."""
 
@@ -27,8 +27,8 @@ class MatteMaker:
     - In both cases alpha is 0 outside the support of this frame's own mask, whatever earlier masks said; only
       interpolation softens that line, by less than a mask pixel and a cell of the grid.
 
-    The *support* of a mask are its pixels above FAINT. Alpha below 0.2 becomes exactly 0, above 0.8 exactly
-    255. Nothing frame-sized is allocated after construction. Used from one thread.
+    The *support* of a mask are its pixels above FAINT. Alpha below BLACK becomes exactly 0, above WHITE
+    exactly 255. Nothing frame-sized is allocated after construction. Used from one thread.
 
     Args:
         frame_size: (width, height) of the frames in pixels, both even.
