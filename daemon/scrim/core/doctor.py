@@ -103,12 +103,12 @@ def _model(settings: Settings) -> Iterator[Finding]:
         timed = ", ".join(f"{form} {spent:.2f} ms" for form, spent in model.timings_ms.items())
         found = f"{model.spec.name} {model.spec.form} on {model.runtime}, CPU, {model.threads} threads"
         yield Finding("model", True, found + (f" (timed: {timed})" if timed else ""))
-        yield _budget(settings, model)
+        yield from _attempt("time per frame", partial(_budget, settings, model))
     finally:
         model.segmenter.close()
 
 
-def _budget(settings: Settings, model: LoadedModel) -> Finding:
+def _budget(settings: Settings, model: LoadedModel) -> Iterator[Finding]:
     """Time the whole path of a frame on the demo."""
     caps = _caps(settings)
     pipeline = Pipeline(
@@ -128,7 +128,7 @@ def _budget(settings: Settings, model: LoadedModel) -> Finding:
     found = f"{mean_ms:.1f} ms per frame at {caps}, {100 * mean_ms / interval_ms:.0f} % of the frame interval"
     mend = "choose a smaller camera.width and height, a lower frame_rate, or model person-192x112"
     is_good = mean_ms <= interval_ms
-    return Finding("time per frame", is_good, found, "" if is_good else mend)
+    yield Finding("time per frame", is_good, found, "" if is_good else mend)
 
 
 def _camera(settings: Settings) -> Iterator[Finding]:
