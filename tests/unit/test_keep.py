@@ -1,5 +1,6 @@
 """Regions that are kept: where they are, and that they are nowhere else."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -126,6 +127,7 @@ def test_what_is_no_grey_png_is_refused_in_words(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "colour.png"), coloured)
     cv2.imwrite(str(tmp_path / "photo.jpg"), coloured)
     cv2.imwrite(str(tmp_path / "large.png"), np.zeros((1, 4098), np.uint8))
+    os.mkfifo(tmp_path / "pipe.png")
     whole = (tmp_path / "colour.png").read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[:40])
     for name, says in {
@@ -133,7 +135,8 @@ def test_what_is_no_grey_png_is_refused_in_words(tmp_path: Path) -> None:
         "photo.jpg": "is no PNG",
         "large.png": "4098 x 1",
         "cut.png": "broken",
-        "missing.png": "No such file",
+        "missing.png": "is no file",
+        "pipe.png": "is no file",
     }.items():
         with pytest.raises(ImageError, match=says):
             load_keep_picture(tmp_path / name)

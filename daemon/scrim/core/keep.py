@@ -126,6 +126,8 @@ def load_keep_picture(path: Path) -> Plane:
     Raises:
         ImageError: unreadable, too large, no PNG, broken, or in colours.
     """
+    if not path.is_file():  # a pipe would be waited for without end
+        raise ImageError(f"{path}: is no file; allowed is {_ALLOWED}")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_IMAGE_BYTES + 1)
