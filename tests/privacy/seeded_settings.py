@@ -30,10 +30,9 @@ class RawByPatch(Control):
     """Takes a patch from the network for the local file."""
 
     def change(self, patch: Mapping[str, Any]) -> Settings:
-        with self._lock:
-            wanted = self._settings.patched(patch)
-            if wanted != self._settings:
-                self._swap(wanted)
+        wanted = self.settings.patched(patch)
+        if wanted != self.settings:
+            self._swap(wanted)
         return wanted
 
 
@@ -42,7 +41,7 @@ class HalfRefused(Control):
 
     def _swap(self, wanted: Settings) -> None:
         blank = Settings().patched({"effect": "color", "color": "#123456"})
-        self._pipeline.swap(self._prepare(blank, self._revision))
+        self._pipeline.swap(self._prepare(blank, self.revision))
         super()._swap(wanted)
 
 
