@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from scrim.errors import ConfigError, Problem
+from scrim.image_url import MAX_DATA_URL_CHARACTERS, fault_of, scheme_of
 from scrim.patch import expand, merge
 from scrim.problems import problems_of, show
 
@@ -35,10 +36,23 @@ ModelForm = Literal["auto", "int8", "float16"]
 STRENGTHS: Mapping[str, float] = {"low": 7.0, "medium": 15.0, "high": 30.0}
 """Named blur strengths, as the Amazon Chime SDK's background filters 2.0 number them."""
 
+MODEL_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+
 MAX_SETTINGS_BYTES = 256 * 1024
 """A settings file or patch larger than this is refused before it is parsed."""
 
-LIVE_SECTIONS = frozenset({"background_blur", "background_replacement", "matte"})
+LIVE_KEYS = frozenset(
+    {
+        "background_blur",
+        "background_replacement",
+        "matte",
+        "person",
+        "framing",
+        "processing_budget_per_frame",
+        "filter_cpu_utilization",
+        "reporting_period_ms",
+    }
+)
 """What a patch may change while scrim runs. Devices, paths, models and privacy stay with the local file."""
 
 
@@ -89,6 +103,13 @@ def _size_px(value: int) -> int:
     return value
 
 
+def _image_url(value: str) -> str:
+    fault = fault_of(value)
+    if fault is not None:
+        raise PydanticCustomError("image_url", fault)
+    return value
+
+
 def _none_if_empty(value: object) -> object:
     """TOML has no null: an empty text stands for it."""
     return None if value == "" else value
@@ -97,6 +118,8 @@ def _none_if_empty(value: object) -> object:
 Strength = Annotated[float | StrengthName, BeforeValidator(_strength)]
 Color = Annotated[str, AfterValidator(_color)]
 EvenPixels = Annotated[int, AfterValidator(_size_px)]
+ImageURL = Annotated[str, Field(max_length=MAX_DATA_URL_CHARACTERS), AfterValidator(_image_url)]
+HostName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._:-]+$")]
 SourceURL = Annotated[str, AfterValidator(_source)]
 SinkURL = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_sink)]
 
@@ -125,6 +148,8 @@ class CameraSettings(_Section):
     )
     height: EvenPixels = _key(720, "pixels", "even, 64 to 4096", ge=64, le=4096)
     frame_rate: float = _key(30.0, "frames per second asked of the camera", "1 to 120", ge=1, le=120)
+    mirror: bool = _key(False, "swap left and right", "true or false")
+    rotate: Literal[0, 90, 180, 270] = _key(0, "degrees clockwise, before mirroring", "0, 90, 180 or 270")
 
 
 class ModelSettings(_Section):
@@ -134,7 +159,7 @@ class ModelSettings(_Section):
         "person-256x144",
         "a model in the models folder; larger finds finer edges and costs more",
         "person-192x112, person-256x144, person-320x176, person-384x208 or one of your own",
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
+        pattern=MODEL_NAME,
     )
     form: ModelForm = _key(
         "auto", "auto times the model's forms once and takes the fastest here", "auto, int8 or float16"
@@ -155,11 +180,10 @@ class ReplacementSettings(_Section):
     """Replace the room by an image or a colour: concealment, where blur is obfuscation."""
 
     is_enabled: bool = _key(False, "whether the background is replaced", "true or false")
-    background_image_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = _key(
+    background_image_url: Annotated[ImageURL | None, BeforeValidator(_none_if_empty)] = _key(
         None,
         "an image; empty for a colour",
-        "file: below /var/lib/scrim/backgrounds or /usr/share/scrim/backgrounds",
-        max_length=4096,
+        "https:, data:, or file: below /var/lib/scrim/backgrounds or /usr/share/scrim/backgrounds",
     )
     default_color: Annotated[Color | None, BeforeValidator(_none_if_empty)] = _key(
         None,
@@ -184,6 +208,51 @@ class MatteSettings(_Section):
     smooth: bool = _key(True, "calm the edge over time where nothing moves", "true or false")
 
 
+class PersonSettings(_Section):
+    """Who is shown, and what when nobody is."""
+
+    persons: Literal["all", "largest"] = _key(
+        "all", "who is shown; largest hides everybody but one", "all or largest"
+    )
+    nobody: Literal["blur", "placeholder"] = _key(
+        "blur",
+        "what is shown when nobody is there; blur means the effect in use, over the whole picture",
+        "blur or placeholder",
+    )
+    placeholder_after_s: float = _key(
+        10.0, "seconds without a person before that placeholder, 3 at the least", "0 to 3600", ge=0, le=3600
+    )
+
+
+class FramingSettings(_Section):
+    """Let the picture follow the person."""
+
+    is_enabled: bool = _key(False, "whether it does", "true or false")
+    max_zoom: float = _key(1.5, "how near it may come", "1 to 3", ge=1, le=3)
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Region = Annotated[tuple[Fraction, Fraction, Fraction, Fraction], Field(strict=False)]
+
+
+class KeepSettings(_Section):
+    """Parts of the room that are always shown, such as a chair or a microphone. Only this file can say so."""
+
+    regions: tuple[Region, ...] = _key(
+        (),
+        "rectangles, in fractions of the picture",
+        "a list of at most 16 [left, top, width, height], each from 0 to 1",
+        max_length=16,
+        strict=False,
+    )
+    image_path: Annotated[str | None, BeforeValidator(_none_if_empty)] = _key(
+        None,
+        "a grey PNG; where it is white the room is shown. Empty for none",
+        "path of a PNG of at most 4096 x 4096 pixels and 8 MiB",
+        max_length=4096,
+    )
+
+
 class PrivacySettings(_Section):
     """What may be seen."""
 
@@ -192,6 +261,43 @@ class PrivacySettings(_Section):
         "let the picture pass unchanged when no effect is on; only this file can say so. "
         "false shows the placeholder instead",
         "true or false",
+    )
+
+
+class BudgetSettings(_Section):
+    """How quality gives way when time is short."""
+
+    is_adaptive: bool = _key(
+        True,
+        "lower the quality rather than fall behind, and raise it again when there is room",
+        "true or false",
+    )
+    small_model: Annotated[str | None, BeforeValidator(_none_if_empty)] = _key(
+        None,
+        "a cheaper model that may stand in; it is kept in memory beside the first. Empty for none",
+        "a model's name, such as person-192x112",
+        pattern=MODEL_NAME,
+    )
+    reuse_masks: bool = _key(
+        False,
+        "when time is short, use a mask for the frames after its own too. A LEAK: where the person moves "
+        "away, the room is seen until the next mask",
+        "true or false",
+    )
+
+
+class ImagesSettings(_Section):
+    """From where background images may be fetched."""
+
+    allow_http: bool = _key(
+        False, "fetch http: images too, which anybody on the way can read and exchange", "true or false"
+    )
+    allow_hosts: tuple[HostName, ...] = _key(
+        (),
+        "hosts that may have an address in the local network; all others must be on the internet",
+        'a list of names or addresses, such as ["nas.lan", "192.168.1.5"]; or []',
+        max_length=64,
+        strict=False,
     )
 
 
@@ -211,7 +317,28 @@ class Settings(_Section):
     background_blur: BlurSettings = BlurSettings()
     background_replacement: ReplacementSettings = ReplacementSettings()
     matte: MatteSettings = MatteSettings()
+    person: PersonSettings = PersonSettings()
+    framing: FramingSettings = FramingSettings()
+    keep: KeepSettings = KeepSettings()
+    budget: BudgetSettings = BudgetSettings()
     privacy: PrivacySettings = PrivacySettings()
+    processing_budget_per_frame: float = _key(
+        50.0, "percent of the frame interval that filtering may take", "1 to 100", ge=1, le=100
+    )
+    filter_cpu_utilization: float = _key(
+        30.0,
+        "percent of the time from which filtering is reported as heavy",
+        "above 0 and up to 100",
+        gt=0,
+        le=100,
+    )
+    reporting_period_ms: float = _key(
+        1000.0,
+        "how often slow or heavy filtering is looked for",
+        "above 0 and up to 3600000",
+        gt=0,
+        le=3_600_000,
+    )
     sinks: tuple[SinkURL, ...] = _key(
         (),
         "where the picture goes besides the page's preview",
@@ -219,12 +346,16 @@ class Settings(_Section):
         max_length=8,
         strict=False,
     )
+    images: ImagesSettings = ImagesSettings()
     web: WebSettings = WebSettings()
 
     @model_validator(mode="after")
     def _one_effect(self) -> Self:
         if self.background_blur.is_enabled and self.background_replacement.is_enabled:
             raise PydanticCustomError("contradiction", "both effects")
+        url = self.background_replacement.background_image_url
+        if url is not None and scheme_of(url) == "http" and not self.images.allow_http:
+            raise PydanticCustomError("contradiction", "http image")
         return self
 
     @property
@@ -262,7 +393,7 @@ class Settings(_Section):
         return wanted
 
 
-_LOCAL_SECTIONS = Settings.model_fields.keys() - LIVE_SECTIONS
+_LOCAL_SECTIONS = Settings.model_fields.keys() - LIVE_KEYS
 
 _NO_IMAGE = Problem(
     "effect",
@@ -337,7 +468,7 @@ def _local_keys(changes: Mapping[str, Any]) -> list[Problem]:
             key,
             show(changes[key]),
             "can only be changed in the local settings file",
-            ", ".join(sorted(LIVE_SECTIONS)),
+            ", ".join(sorted(LIVE_KEYS)),
         )
         for key in sorted(changes.keys() & _LOCAL_SECTIONS)
     ]
@@ -353,6 +484,16 @@ def _contradictions(document: Mapping[str, Any]) -> Iterator[Problem]:
         keys = "background_replacement.background_image_url and background_replacement.default_color"
         yield Problem(
             keys, "(both given)", "an image and a colour are given together", "one of them left out"
+        )
+    url = replacement.get("background_image_url")
+    is_http = isinstance(url, str) and scheme_of(url) == "http"
+    if is_http and _mapping(document.get("images")).get("allow_http") is not True:
+        key = "background_replacement.background_image_url"
+        yield Problem(
+            key,
+            show(url),
+            "is not fetched without encryption",
+            "https:; or images.allow_http = true in the local settings file",
         )
 
 

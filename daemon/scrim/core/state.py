@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from scrim.config import LIVE_SECTIONS, Settings
+from scrim.config import LIVE_KEYS, Settings
 from scrim.core.places import state_folder
 from scrim.errors import ScrimError, StateError
 from scrim.local.messages import parse_object
@@ -226,7 +226,7 @@ def settings_document(base: Settings, wanted: Settings, revision: int) -> Docume
         wanted: as they are now; only live sections may differ.
         revision: of ``wanted``.
     """
-    live = set(LIVE_SECTIONS)
+    live = set(LIVE_KEYS)
     before, after = (settings.model_dump(mode="json", include=live) for settings in (base, wanted))
     return {"revision": revision, "patch": _difference(before, after)}
 
