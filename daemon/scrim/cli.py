@@ -197,7 +197,11 @@ def _count(text: str) -> int:
 def _settings(options: argparse.Namespace) -> Settings:
     path = _config_path(options.config)
     settings = load(path) if path else Settings()
-    return settings.patched(combine(map(parse_assignment, options.assignments)))
+    return settings.patched(_assigned(options))
+
+
+def _assigned(options: argparse.Namespace) -> dict[str, Any]:
+    return combine(map(parse_assignment, options.assignments))
 
 
 def _config_path(given: Path | None) -> Path | None:
@@ -227,7 +231,13 @@ def _core(options: argparse.Namespace) -> int:
     from scrim.core.service import run
     from scrim.local.place import default_path
 
-    run(_settings(options), default_path(), _stop_signal(), is_patient=not options.strict)
+    run(
+        _settings(options),
+        default_path(),
+        _stop_signal(),
+        is_patient=not options.strict,
+        assigned=_assigned(options),
+    )
     return 0
 
 

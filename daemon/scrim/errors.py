@@ -14,8 +14,9 @@ ScrimError                 anything below; its text is meant for a person
 Messages name the key or device, the value, what is allowed, and the mend.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 EXIT_FAILURE = 1
 """Exit status for a fault that a restart may cure."""
@@ -25,9 +26,14 @@ EXIT_CONFIG = 78
 
 
 class ScrimError(Exception):
-    """Base of all errors whose text is meant for a person."""
+    """Base of all errors whose text is meant for a person.
+
+    Attributes:
+        in_effect: ``revision`` and ``settings`` that stay in effect, where a change of settings was refused.
+    """
 
     exit_status = EXIT_FAILURE
+    in_effect: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from scrim.errors import Problem
+from scrim.image_url import shown
 
 _ELSEWHERE = "see config/scrim.toml"
 _LONGEST_VALUE = 80
@@ -26,9 +27,11 @@ def problems_of(error: ValidationError, root: type[BaseModel]) -> list[Problem]:
 
 
 def show(value: object) -> str:
-    """A value as a person would read it, cut short; never the bytes of an image."""
+    """A value as a person would read it, cut short; never an image's bytes, nor a URL's password or query."""
     try:
-        text = str(value).lower() if isinstance(value, bool) else repr(value)
+        if isinstance(value, bool):
+            return str(value).lower()
+        text = repr(shown(value) if isinstance(value, str) else value)
     except RecursionError:
         return "(nested too deeply to show)"
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."

@@ -10,6 +10,7 @@ import pytest
 from scrim.config import Settings
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.control import Control
+from scrim.core.images import Images, decode_image
 from scrim.core.look import prepare_look
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
@@ -29,7 +30,7 @@ class Rig:
         self.folder = folder
         self.pipeline = Pipeline(SIZE, ConstantSegmenter(0, (48, 32)), look, FramePool(SIZE, 4))
         self.outlet = Outlet(PlaceholderPainter(SIZE), 1 / 30)
-        self.control = Control(settings, self.pipeline, self.outlet, (folder,))
+        self.control = Control(settings, self.pipeline, self.outlet, Images((folder,), decode=decode_image))
 
     def shown(self) -> Plane:
         """What one frame becomes."""

@@ -2,30 +2,87 @@
 
 import logging
 import threading
-from collections.abc import Mapping
-from pathlib import Path
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any
 
 from scrim.config import Settings
 from scrim.core.composite.placeholder import Reason
-from scrim.core.images import BACKGROUND_FOLDERS
-from scrim.core.look import prepare_look
+from scrim.core.images import Image, Images
+from scrim.core.look import image_url, make_look
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Look, Pipeline
-from scrim.errors import ConfigError, ImageError, Problem
+from scrim.errors import ConfigError, ImageError, LocalError, Problem, ScrimError
+from scrim.image_url import shown
 from scrim.patch import switches_effect
 
 logger = logging.getLogger(__name__)
 
+MAX_WAITING = 64
+"""Changes that may wait for their turn."""
+
+FIRST_RETRY_S = 2.0
+LAST_RETRY_S = 60.0
+"""The pause between two tries for an image that was not to be had at start doubles from the first to this."""
+
+_IDLE_S = 0.5
+
+
+class SupersededError(LocalError):
+    """A later change came before this one was ready; nothing of it is in effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class InEffect:
+    """Settings in effect, and their revision.
+
+    Attributes:
+        settings: all of them.
+        revision: counts up by one with each change.
+    """
+
+    settings: Settings
+    revision: int
+
+
+@dataclass(slots=True)
+class _Change:
+    """One request on its way.
+
+    Attributes:
+        apply: makes the settings that are wanted out of those in effect.
+        patch: what was asked for, as it came; empty for a reset.
+        wanted: what comes of it if everything that waits before it succeeds.
+        answer: what is in effect afterwards.
+    """
+
+    apply: Callable[[Settings], Settings]
+    patch: Mapping[str, Any]
+    wanted: Settings
+    answer: "Future[InEffect]" = field(default_factory=Future)
+
 
 class Control:
-    """Changes settings whole or not at all; safe to call from any thread.
+    """Changes settings whole or not at all. ``submit`` may be called from any thread, ``step`` from one.
+
+    Changes are made one after the other, in the order in which they came. One whose image is still on its way
+    gives way to any later one that is not refused: what came last wins, whatever arrives when.
 
     Args:
         settings: in effect at start.
         pipeline: shows the look.
         outlet: refuses pictures made under earlier settings.
-        folders: where background images may lie.
+        images: loads background images; the default reads those of this machine.
+        base: what a reset goes back to; default ``settings``.
+        revision: of ``settings``.
+
+    Attributes:
+        on_change: called after each change with what is in effect, in the thread that steps, once whoever
+            asked for it has the answer.
+        missing: why the image named at start is not shown yet; None when all is as the settings say.
     """
 
     def __init__(
@@ -33,67 +90,208 @@ class Control:
         settings: Settings,
         pipeline: Pipeline,
         outlet: Outlet,
-        folders: tuple[Path, ...] = BACKGROUND_FOLDERS,
+        images: Images | None = None,
+        *,
+        base: Settings | None = None,
+        revision: int = 1,
     ) -> None:
-        self._settings = settings
+        self._in_effect = InEffect(settings, revision)
         self._pipeline = pipeline
         self._outlet = outlet
-        self._folders = folders
-        self._revision = 1
-        self._lock = threading.Lock()
+        self._images = images if images is not None else Images()
+        self._base = base if base is not None else settings
+        self._waiting: deque[_Change] = deque()
+        self._making: _Change | None = None
+        self._lock = threading.Condition(threading.Lock())
+        self._is_closed = False
+        self._retry_s = FIRST_RETRY_S
+        self._next_try_s = 0.0
+        self.on_change: Callable[[InEffect], None] = lambda _: None
+        self.missing: str | None = None
+
+    @property
+    def in_effect(self) -> InEffect:
+        """Settings and revision, of one moment."""
+        return self._in_effect
 
     @property
     def settings(self) -> Settings:
         """In effect now."""
-        return self._settings
+        return self._in_effect.settings
 
     @property
     def revision(self) -> int:
         """Counts up by one with each change."""
-        return self._revision
+        return self._in_effect.revision
+
+    def submit(self, patch: Mapping[str, Any]) -> "Future[InEffect]":
+        """Ask for a change; it is checked at once and made by ``step``.
+
+        Returns:
+            What is in effect once the change is, or an error: ConfigError when what it names cannot be used,
+            and when it switches the effect off and raw pictures are not allowed (then the placeholder plays);
+            SupersededError when a later change was asked for before this one's image was there. Every error
+            carries what stays in effect.
+
+        Raises:
+            ConfigError: the patch is wrong; everything stays as it was.
+            LocalError: too many changes wait already.
+        """
+        try:
+            return self._submit(lambda settings: settings.patched(patch, live=True), patch)
+        except ScrimError as error:
+            raise self._telling(error) from None
+
+    def reset(self) -> "Future[InEffect]":
+        """As ``submit``, back to the settings of the local file."""
+        return self._submit(lambda _: self._base, {})
 
     def change(self, patch: Mapping[str, Any]) -> Settings:
-        """Apply a patch: check it, prepare what it needs, swap it in between two frames.
+        """As ``submit`` and ``step`` in one, where no other thread steps.
 
         Returns:
             The settings in effect now.
 
         Raises:
-            ConfigError: the patch is wrong, or what it names cannot be used; everything stays as it was. Also
-                when it switches the effect off and raw pictures are not allowed: then the placeholder plays.
+            ScrimError: as ``submit``, and what its future says.
         """
+        answer = self.submit(patch)
+        while not answer.done():
+            self.step()
+        return answer.result().settings
+
+    def step(self) -> None:
+        """Make the change that has waited longest, or wait a moment for one; a change may take 15 s."""
+        before = self._in_effect
+        change = self._next()
+        if change is not None:
+            self._make(change)
+            with self._lock:
+                self._making = None
+        elif self.missing is not None and time.monotonic() >= self._next_try_s:
+            self._try_missing()
+        if self._in_effect is not before:
+            self.on_change(self._in_effect)
+
+    def close(self) -> None:
+        """Take no more changes; wake whoever waits."""
         with self._lock:
-            was_off = self._settings.effect == "off"
-            wanted = self._settings.patched(patch, live=True)
-            if wanted != self._settings:
-                self._swap(wanted)
-        is_asked_for = not was_off or switches_effect(patch)
-        if is_asked_for and hidden_by(wanted):
+            self._is_closed = True
+            waiting, self._waiting = tuple(self._waiting), deque()
+            self._lock.notify_all()
+        for change in waiting:
+            change.answer.set_exception(self._telling(LocalError("scrim is stopping; nothing was changed")))
+
+    def _submit(self, apply: Callable[[Settings], Settings], patch: Mapping[str, Any]) -> "Future[InEffect]":
+        with self._lock:
+            change = _Change(apply, patch, apply(self._expected()))
+            if self._is_closed or len(self._waiting) >= MAX_WAITING:
+                raise LocalError("set: too many changes wait already; try again in a second")
+            self._waiting.append(change)
+            self._lock.notify_all()
+        return change.answer
+
+    def _expected(self) -> Settings:
+        """The settings once everything on its way is done but what the next request would overtake."""
+        on_its_way = [self._making, *self._waiting] if self._making else self._waiting
+        settled = [change.wanted for change in on_its_way if not self._loads(change.wanted)]
+        return settled[-1] if settled else self.settings
+
+    def _next(self) -> _Change | None:
+        with self._lock:
+            if not self._waiting and not self._is_closed:
+                self._lock.wait(_IDLE_S)
+            self._making = self._waiting.popleft() if self._waiting else None
+            return self._making
+
+    def _make(self, change: _Change) -> None:
+        try:
+            change.answer.set_result(self._made(change))
+        except ScrimError as error:
+            change.answer.set_exception(self._telling(error))
+        except Exception:
+            logger.exception("settings: a change failed")
+            change.answer.set_exception(
+                self._telling(LocalError("the change could not be made; the core's log has the details"))
+            )
+
+    def _made(self, change: _Change) -> InEffect:
+        was_off = self.settings.effect == "off"
+        wanted = change.apply(self.settings)
+        if wanted != self.settings:
+            self._swap(wanted)
+        if (not was_off or switches_effect(change.patch)) and hidden_by(wanted):
             raise ConfigError([_RAW_NOT_ALLOWED], "request")
-        return wanted
+        return self.in_effect
 
     def _swap(self, wanted: Settings) -> None:
-        look = self._prepare(wanted, self._revision + 1)
+        look = self._prepare(wanted, self.revision + 1)
         self._pipeline.swap(look)
         self._outlet.require(look.revision)
         self._outlet.hide(hidden_by(wanted))
-        self._settings, self._revision = wanted, look.revision
+        self._images.keep()
+        self._in_effect, self.missing = InEffect(wanted, look.revision), None
+        self._retry_s = FIRST_RETRY_S
         logger.info("settings: revision %d, effect %s", look.revision, wanted.effect)
 
     def _prepare(self, wanted: Settings, revision: int) -> Look:
+        """Everything that can fail or take long; nothing is touched."""
+        loads = self._loads(wanted)
+        if loads and self._is_overtaken():
+            raise _superseded()
+        url = image_url(wanted)
+        look = make_look(wanted, self._pipeline.size, revision, self._image(url) if url else None)
+        if loads and self._is_overtaken():
+            raise _superseded()
+        return look
+
+    def _loads(self, wanted: Settings) -> bool:
+        url = image_url(wanted)
+        return url is not None and not self._images.has(url)
+
+    def _image(self, url: str) -> Image:
         try:
-            return prepare_look(wanted, self._pipeline.size, revision, self._folders)
+            return self._images.get(url, self._is_overtaken)
         except ImageError as error:
-            url = str(wanted.background_replacement.background_image_url)[:200]
-            problem = Problem(
-                "background_replacement.background_image_url", url, str(error), "a readable image"
-            )
+            if self._is_overtaken():
+                raise _superseded() from None
+            key = "background_replacement.background_image_url"
+            problem = Problem(key, shown(url), str(error), "a readable image")
             raise ConfigError([problem], "request") from None
+
+    def _is_overtaken(self) -> bool:
+        return bool(self._waiting) or self._is_closed
+
+    def _try_missing(self) -> None:
+        """The image named at start, once more; black stands in for it meanwhile."""
+        try:
+            self._swap(self.settings)
+        except ScrimError as error:
+            why = error.problems[0].message if isinstance(error, ConfigError) else str(error)
+            if why != self.missing and not isinstance(error, SupersededError):
+                logger.warning("background image: %s", why)
+                self.missing = why
+            self._next_try_s = time.monotonic() + self._retry_s
+            self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
+
+    def _telling(self, error: ScrimError) -> ScrimError:
+        """The error, with what stays in effect."""
+        error.in_effect = answer_of(self.in_effect)
+        return error
+
+
+def answer_of(in_effect: InEffect) -> dict[str, Any]:
+    """What an answer says of settings in effect."""
+    return {"revision": in_effect.revision, "settings": in_effect.settings.model_dump(mode="json")}
 
 
 def hidden_by(settings: Settings) -> Reason | None:
     """Why these settings show no camera picture at all; None when they show one."""
     return Reason.EFFECT_OFF if settings.effect == "off" and not settings.privacy.allow_raw else None
+
+
+def _superseded() -> SupersededError:
+    return SupersededError("superseded by a later request; nothing of this one is in effect")
 
 
 _RAW_NOT_ALLOWED = Problem(

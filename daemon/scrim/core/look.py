@@ -6,8 +6,10 @@ from scrim.config import Settings, blur_sigma_px, strength_number
 from scrim.core.composite.base import Background
 from scrim.core.composite.blur import BlurBackground
 from scrim.core.composite.replace import PictureBackground, color_picture, fitted_picture
-from scrim.core.images import BACKGROUND_FOLDERS, load_background
+from scrim.core.images import BACKGROUND_FOLDERS, Image, Images, load_background
 from scrim.core.pipeline import Look
+from scrim.errors import ImageError
+from scrim.image_url import is_fetched, shown
 
 
 def prepare_look(
@@ -16,7 +18,7 @@ def prepare_look(
     revision: int,
     folders: tuple[Path, ...] = BACKGROUND_FOLDERS,
 ) -> Look:
-    """Make ready what the settings ask for.
+    """Make ready what the settings ask for, with an image read in this process.
 
     Args:
         settings: checked.
@@ -27,23 +29,73 @@ def prepare_look(
     Raises:
         ImageError: the background image cannot be used.
     """
+    url = image_url(settings)
+    return make_look(settings, size, revision, load_background(url, folders) if url else None)
+
+
+def image_url(settings: Settings) -> str | None:
+    """The image that must be loaded before these settings can be in effect; None when it takes none."""
+    return settings.background_replacement.background_image_url if settings.effect == "image" else None
+
+
+def first_look(
+    settings: Settings, size: tuple[int, int], revision: int, images: Images, *, is_strict: bool
+) -> tuple[Look, str | None]:
+    """The look at start: black stands in for an image that is not there yet, so that nothing waits for it.
+
+    Args:
+        settings: checked.
+        size: (width, height) in pixels of the frames.
+        revision: of the settings.
+        images: loads the image.
+        is_strict: do not let anything stand in for a file that cannot be used.
+
+    Returns:
+        The look, and why the image is missing; None when it is there or none is wanted.
+
+    Raises:
+        ImageError: a file that cannot be used, where that is strict.
+    """
+    url = image_url(settings)
+    if url is None:
+        return make_look(settings, size, revision, None), None
+    if is_fetched(url):
+        return make_look(settings, size, revision, None), f"{shown(url)}: is not fetched yet"
+    try:
+        image = images.get(url)
+    except ImageError as error:
+        if is_strict:
+            raise
+        return make_look(settings, size, revision, None), str(error)
+    images.keep()
+    return make_look(settings, size, revision, image), None
+
+
+def make_look(settings: Settings, size: tuple[int, int], revision: int, image: Image | None) -> Look:
+    """Make ready what the settings ask for.
+
+    Args:
+        settings: checked.
+        size: (width, height) in pixels of the frames.
+        revision: of the settings.
+        image: what ``image_url`` names; None while it is not there: black stands in for it.
+    """
     return Look(
         revision=revision,
-        background=_background(settings, size, folders),
+        background=_background(settings, size, image),
         is_raw=settings.effect == "off" and settings.privacy.allow_raw,
         refine=settings.matte.refine,
         smooth=settings.matte.smooth,
     )
 
 
-def _background(settings: Settings, size: tuple[int, int], folders: tuple[Path, ...]) -> Background | None:
+def _background(settings: Settings, size: tuple[int, int], image: Image | None) -> Background | None:
     if settings.effect == "off":
         return None
     if settings.effect == "blur":
         strength = strength_number(settings.background_blur.strength)
         return BlurBackground(size, blur_sigma_px(strength, size[1]))
     replacement = settings.background_replacement
-    if replacement.background_image_url is None:
+    if image is None:
         return PictureBackground(color_picture(replacement.default_color or "#000000", size))
-    image = load_background(replacement.background_image_url, folders)
     return PictureBackground(fitted_picture(image, size, replacement.fit))

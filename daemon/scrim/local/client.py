@@ -65,8 +65,10 @@ class Channel:
         """The socket's descriptor."""
         return self._socket.fileno()
 
-    def request(self, method: str, params: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-        """Ask and wait for the answer; events that come before it are kept.
+    def request(
+        self, method: str, params: dict[str, Any], timeout_s: float, fd: int | None = None
+    ) -> dict[str, Any]:
+        """Ask and wait for the answer; events that come before it are kept. ``fd`` goes with the request.
 
         Raises:
             ConfigError: the core refuses the settings.
@@ -77,7 +79,8 @@ class Channel:
         line = dump({"id": request_id, "method": method, "params": params})
         self._socket.settimeout(timeout_s)
         try:
-            self._socket.sendall(line)
+            sent = socket.send_fds(self._socket, [line], [fd]) if fd is not None else 0
+            self._socket.sendall(line[sent:])
         except OSError as error:
             self._refuse(error, method)
         while True:

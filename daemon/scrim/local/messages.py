@@ -7,7 +7,8 @@ refusal    ``{"id": "1", "ok": false, "errors": [{"key": "", "value": "", "messa
 event      ``{"event": "camera_lost", ...}``
 =========  =======================================================================================
 
-The answer to ``feed`` and each event ``feed`` carry one file descriptor.
+The refusal of a change of settings has a ``result`` too: what stays in effect.
+The answer to ``feed``, each event ``feed`` and the request ``image`` carry one file descriptor.
 """
 
 import json
@@ -152,7 +153,10 @@ def parse_request(message: dict[str, Any]) -> Request:
 
 def failure(request_id: str | None, error: ScrimError) -> dict[str, Any]:
     """The answer to a request that was refused; ``request_id`` is None when it could not be read."""
-    return {"id": request_id, "ok": False, "errors": errors_of(error)}
+    answer: dict[str, Any] = {"id": request_id, "ok": False, "errors": errors_of(error)}
+    if error.in_effect is not None:
+        answer["result"] = dict(error.in_effect)
+    return answer
 
 
 def errors_of(error: ScrimError) -> list[dict[str, str]]:
@@ -175,9 +179,11 @@ def result_of(answer: Mapping[str, Any]) -> dict[str, Any]:
     if answer.get("ok") is not False or not isinstance(errors, list) or not errors:
         raise LocalError("the other end answered something that is no answer: are both of the same version?")
     problems = [_problem(entry) for entry in errors]
+    refusal: ScrimError = LocalError("; ".join(problem.message for problem in problems))
     if any(problem.key for problem in problems):
-        raise ConfigError(problems)
-    raise LocalError("; ".join(problem.message for problem in problems))
+        refusal = ConfigError(problems)
+    refusal.in_effect = result if isinstance(result, dict) else None
+    raise refusal
 
 
 def _problem(entry: object) -> Problem:

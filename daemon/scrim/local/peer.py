@@ -17,7 +17,11 @@ STALL_S = 5.0
 MIN_REQUEST_INTERVAL_S = 0.005
 """A client that asks faster is answered later, so that it cannot take the core's time."""
 
+MAX_DEFERRED = 32
+"""A client that waits for this many answers which take time is not listened to until it has one."""
+
 _RECEIVE_BYTES = 65536
+_MAX_FDS = 4
 
 
 class Peer:
@@ -27,6 +31,8 @@ class Peer:
         connection: its socket, non-blocking.
         wants_events: it subscribed to events.
         feed_token: its subscription of the feed, 0 for none.
+        provides_images: it fetches pictures from outside.
+        deferred: how many of its requests are answered later.
         closing: to be dropped once what is queued was tried.
     """
 
@@ -35,7 +41,10 @@ class Peer:
         self.connection = connection
         self.wants_events = False
         self.feed_token = 0
+        self.provides_images = False
+        self.deferred = 0
         self.closing = False
+        self._fds: list[int] = []
         self._lines = LineBuffer()
         self._requests: deque[bytes] = deque()
         self._unsent: deque[tuple[memoryview, int]] = (
@@ -61,16 +70,21 @@ class Peer:
         return unread or unfinished or self._unsent_bytes > MAX_UNSENT_BYTES
 
     def receive(self) -> bool:
-        """Take what it sent. False: it has hung up.
+        """Take what it sent. False: it has hung up, or sent more descriptors than make sense.
 
         Raises:
             MessageTooLongError: a line is above the limit.
         """
         try:
-            data = self.connection.recv(_RECEIVE_BYTES)
+            data, fds, flags, _ = socket.recv_fds(
+                self.connection, _RECEIVE_BYTES, _MAX_FDS, socket.MSG_CMSG_CLOEXEC
+            )
         except BlockingIOError:
             return True
         except OSError:
+            return False
+        self._fds += fds
+        if flags & socket.MSG_CTRUNC or len(self._fds) > _MAX_FDS:
             return False
         began = not self._lines.unfinished_bytes
         lines = self._lines.feed(data)
@@ -81,10 +95,16 @@ class Peer:
 
     def next_request(self, now_s: float) -> bytes | None:
         """A line to answer now; None while it asks too fast or does not read its answers."""
-        if not self._requests or self._unsent or now_s - self._answered_at_s < MIN_REQUEST_INTERVAL_S:
+        if not self._requests or self._unsent or self.deferred >= MAX_DEFERRED:
+            return None
+        if now_s - self._answered_at_s < MIN_REQUEST_INTERVAL_S:
             return None
         self._answered_at_s = now_s
         return self._requests.popleft()
+
+    def take_fd(self) -> int:
+        """The oldest descriptor it sent, now the caller's to close; -1 without one."""
+        return self._fds.pop(0) if self._fds else -1
 
     def queue(self, message: dict[str, Any], fd: int = -1) -> None:
         """Send ``message`` as it reads. ``fd`` goes with it and is closed here.
@@ -132,6 +152,8 @@ class Peer:
         """Hang up and let everything queued go."""
         while self._unsent:
             _close(self._unsent.popleft()[1])
+        while self._fds:
+            _close(self._fds.pop())
         self.connection.close()
 
 

@@ -7,6 +7,8 @@ import selectors
 import threading
 import time
 from collections import deque
+from concurrent.futures import CancelledError, Future
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -15,6 +17,7 @@ from scrim.local.feed import FEED_EVENT, FeedWriter
 from scrim.local.listening import listen
 from scrim.local.messages import MessageTooLongError, Request, dump, failure, parse_object, parse_request
 from scrim.local.peer import MIN_REQUEST_INTERVAL_S, Peer
+from scrim.local.pictures import PictureDesk
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +31,8 @@ _SWEEP_S = 1.0
 class Handler(Protocol):
     """What the core does with a request. Called in the server's thread, one request at a time."""
 
-    def handle(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Answer.
+    def handle(self, method: str, params: dict[str, Any]) -> "dict[str, Any] | Future[dict[str, Any]]":
+        """Answer now, or give a future whose result is the answer; others are served meanwhile.
 
         Raises:
             LocalError: no such method, or params that make no sense.
@@ -40,19 +43,29 @@ class Handler(Protocol):
 class LocalServer:
     """Answers on a UNIX socket, in a thread of its own.
 
-    Two methods are its own: ``events`` makes the client a subscriber of events, ``feed`` of frames. All
-    others go to ``handler``.
+    Some methods are its own: ``events`` makes the client a subscriber of events, ``feed`` of frames,
+    ``provide_images`` one who fetches pictures, delivered with ``image``. All others go to ``handler``.
 
     Args:
         path: of the socket; mode 0660, so file permissions decide who may ask.
         handler: answers.
         feed: the frame feed, or None to refuse the method.
+        pictures: asks for pictures from outside, or None to refuse the methods.
     """
 
-    def __init__(self, path: Path, handler: Handler, feed: FeedWriter | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        handler: Handler,
+        feed: FeedWriter | None = None,
+        pictures: PictureDesk | None = None,
+    ) -> None:
         self.path = path
         self._handler = handler
         self._feed = feed
+        self._pictures = pictures
+        self._finished: deque[tuple[Peer, str, Future[dict[str, Any]]]] = deque()
+        self._picture_is_wanted = threading.Event()
         self._peers: list[Peer] = []
         self._events: deque[bytes] = deque(maxlen=_MAX_QUEUED_EVENTS)
         self._ring_is_new = threading.Event()
@@ -88,6 +101,8 @@ class LocalServer:
         self._stopping.clear()
         if self._feed is not None:
             self._feed.on_ring = self._announce_ring
+        if self._pictures is not None:
+            self._pictures.on_wanted = self._announce_picture
         self._thread = threading.Thread(target=self._run, name="local-socket", daemon=True)
         self._thread.start()
 
@@ -97,6 +112,8 @@ class LocalServer:
             return
         if self._feed is not None:
             self._feed.on_ring = lambda: None
+        if self._pictures is not None:
+            self._pictures.on_wanted = lambda: None
         self._stopping.set()
         self._poke()
         self._thread.join()
@@ -121,6 +138,14 @@ class LocalServer:
 
     def _announce_ring(self) -> None:
         self._ring_is_new.set()
+        self._poke()
+
+    def _announce_picture(self) -> None:
+        self._picture_is_wanted.set()
+        self._poke()
+
+    def _announce_answer(self, peer: Peer, request_id: str, answer: "Future[dict[str, Any]]") -> None:
+        self._finished.append((peer, request_id, answer))
         self._poke()
 
     def _poke(self) -> None:
@@ -152,6 +177,7 @@ class LocalServer:
         for peer in tuple(self._peers):
             if (line := peer.next_request(now_s)) is not None:
                 self._answer(peer, line)
+        self._answer_finished()
         self._tell()
         for peer in tuple(self._peers):
             self._flush(peer, now_s)
@@ -184,22 +210,70 @@ class LocalServer:
             given = message.get("id")
             request_id = given if isinstance(given, str) and len(given) <= 64 else None
             self._serve(peer, parse_request(message))
-        except ScrimError as error:
-            peer.queue(failure(request_id, error))
-        except Exception:
-            log.exception("local socket: a request failed")
-            peer.queue(failure(request_id, LocalError("internal error; the core's log has the details")))
+        except Exception as error:  # noqa: BLE001  whatever a request does, the others are served
+            self._refuse(peer, request_id, error)
 
     def _serve(self, peer: Peer, request: Request) -> None:
         if request.method == "feed":
             self._start_feed(peer, request.id)
             return
-        if request.method == "events":
-            peer.wants_events = True
-            result: dict[str, Any] = {}
+        result = self._result(peer, request)
+        if isinstance(result, Future):
+            peer.deferred += 1
+            result.add_done_callback(partial(self._announce_answer, peer, request.id))
         else:
-            result = self._handler.handle(request.method, request.params)
-        peer.queue({"id": request.id, "ok": True, "result": result})
+            peer.queue({"id": request.id, "ok": True, "result": result})
+        if request.method == "provide_images":
+            self._send_wanted(peer)
+
+    def _result(self, peer: Peer, request: Request) -> "dict[str, Any] | Future[dict[str, Any]]":
+        match request.method:
+            case "events":
+                peer.wants_events = True
+                return {}
+            case "provide_images":
+                self._register_provider(peer)
+                return {}
+            case "image" | "image_failed":
+                return self._take_picture(peer, request)
+        return self._handler.handle(request.method, request.params)
+
+    def _answer_finished(self) -> None:
+        while self._finished:
+            peer, request_id, answer = self._finished.popleft()
+            peer.deferred -= 1
+            if peer not in self._peers:
+                continue
+            try:
+                peer.queue({"id": request_id, "ok": True, "result": answer.result()})
+            except (Exception, CancelledError) as error:  # noqa: BLE001  as in _answer
+                self._refuse(peer, request_id, error)
+
+    def _refuse(self, peer: Peer, request_id: str | None, error: BaseException) -> None:
+        if isinstance(error, ScrimError):
+            peer.queue(failure(request_id, error))
+            return
+        log.error("local socket: a request failed", exc_info=error)
+        peer.queue(failure(request_id, LocalError("internal error; the core's log has the details")))
+
+    def _register_provider(self, peer: Peer) -> None:
+        if self._pictures is None:
+            raise LocalError("provide_images: this core wants none")
+        peer.provides_images = self._pictures.has_provider = True
+
+    def _take_picture(self, peer: Peer, request: Request) -> dict[str, Any]:
+        fd = peer.take_fd()
+        try:
+            if self._pictures is None:
+                raise LocalError(f"{request.method}: this core wants none")
+            return self._pictures.answer(request.method, request.params, fd)
+        finally:
+            if fd >= 0:
+                os.close(fd)
+
+    def _send_wanted(self, peer: Peer) -> None:
+        if self._pictures is not None and (event := self._pictures.request()) is not None:
+            peer.queue(event)
 
     def _start_feed(self, peer: Peer, request_id: str) -> None:
         if self._feed is None or peer.feed_token:
@@ -218,6 +292,10 @@ class LocalServer:
             for peer in self._peers:
                 if peer.wants_events:
                     peer.queue_line(line)
+        if self._picture_is_wanted.is_set():
+            self._picture_is_wanted.clear()
+            for peer in self._providers()[-1:]:
+                self._send_wanted(peer)
         if self._ring_is_new.is_set():
             self._ring_is_new.clear()
             for peer in self._peers:
@@ -257,3 +335,12 @@ class LocalServer:
         if peer.feed_token and self._feed is not None:
             self._feed.unsubscribe(peer.feed_token)
         peer.close()
+        if peer.provides_images and self._pictures is not None:
+            if self._providers():
+                self._picture_is_wanted.set()  # the next in line may have to take over
+            else:
+                self._pictures.provider_left()
+
+    def _providers(self) -> list[Peer]:
+        """Who fetches pictures, the newest last: that one is asked."""
+        return [peer for peer in self._peers if peer.provides_images]

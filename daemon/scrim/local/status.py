@@ -52,13 +52,17 @@ class ModelStatus(TypedDict):
 
 
 class EffectStatus(TypedDict):
-    """The effect in effect. ``strength`` is a number in (0, 100], ``strength_name`` the nearest name."""
+    """The effect in effect. ``strength`` is a number in (0, 100], ``strength_name`` the nearest name.
+
+    ``image_error`` says why black stands in for an image that was named before the start.
+    """
 
     effect: Literal["off", "blur", "image", "color"]
     strength: float
     strength_name: str
     color: str | None
     image: str | None
+    image_error: str | None
     fit: Literal["cover", "contain", "stretch"]
 
 
