@@ -1,0 +1,1 @@
+"""Replays loads against :class:`scrim.core.budget.Budget`: scenarios, board, judge, picture."""
