@@ -13,6 +13,7 @@ import numpy as np
 from scrim.config import Settings
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.control import Control
+from scrim.core.images import Images, decode_image
 from scrim.core.look import prepare_look
 from scrim.core.loops import OutletLoop, PipelineLoop
 from scrim.core.outlet import Outlet
@@ -200,7 +201,8 @@ class Run:
             prepare_look(settings, SIZE, 1, (folder,)),
             self._pool,
         )
-        self._control = parts.control(settings, self._pipeline, self._outlet, (folder,))
+        images = Images((folder,), decode=decode_image)
+        self._control = parts.control(settings, self._pipeline, self._outlet, images)
         self._hooked = _Hooked(self._pipeline)
         self._mailbox: Latest[Frame] = Latest()
         self._processing = PipelineLoop(cast("Pipeline", self._hooked), self._mailbox, self._outlet)
