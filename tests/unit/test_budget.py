@@ -13,7 +13,7 @@ from scrim.core.budget import Budget, Change, Level, ladder
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from budget_simulation import scenarios  # noqa: E402
+from budget_simulation import scenarios
 
 LADDER = ladder(refine=True, has_small_model=True)
 PLAIN = scenarios.FrameCost(fixed=2, segment=5, refine=3, blur=2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from budget_simulation import board, cli, judge, picture, scenarios  # noqa: E402
+from budget_simulation import board, cli, judge, picture, scenarios
 
 ALL = scenarios.scenarios()
 
