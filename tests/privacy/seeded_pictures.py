@@ -9,6 +9,7 @@ import numpy as np
 from scrim.core.composite.base import Background
 from scrim.core.composite.compositor import Compositor
 from scrim.core.composite.door import seal
+from scrim.core.ladder import Level
 from scrim.core.matte import MatteMaker
 from scrim.core.pipeline import Look, Pipeline
 from scrim.core.pyramid import Pyramid
@@ -244,8 +245,8 @@ class Matting(Pipeline):
 
     maker: type[MatteMaker]
 
-    def _maker(self, mask: Mask, look: Look) -> MatteMaker:
-        made = super()._maker(mask, look)
+    def _maker(self, *arguments: Any) -> MatteMaker:
+        made = super()._maker(*arguments)
         made.__class__ = self.maker
         return made
 
@@ -296,8 +297,14 @@ class PlaceholderOverRoom(Pipeline):
 class RawWhileNoMask(Pipeline):
     """Without a segmenter the picture passes."""
 
+    def __init__(
+        self, size: tuple[int, int], segmenter: Segmenter | None, look: Look, pool: FramePool
+    ) -> None:
+        super().__init__(size, segmenter, look, pool)
+        self._has_model = segmenter is not None
+
     def process(self, frame: Frame) -> SafeFrame | None:
         safe = super().process(frame)
-        if self._segmenter is None and safe is not None and safe.origin == "effect":
+        if not self._has_model and safe is not None and safe.origin == "effect":
             return as_effect(frame, safe.revision)
         return safe
