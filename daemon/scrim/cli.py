@@ -251,6 +251,7 @@ def _gateway(options: argparse.Namespace) -> int:
         settings.web.host,
         settings.web.port,
         lambda address: print(f"scrim: look at {address}", flush=True),
+        settings.images,
     )
     return 0
 

@@ -33,7 +33,7 @@ def fault_of(url: str) -> str | None:
     if len(url) > (MAX_DATA_URL_CHARACTERS if scheme == "data" else MAX_URL_CHARACTERS):
         return "is too long"
     if scheme == "data":
-        return None if url.isascii() and "," in url else "is no data: URL"
+        return None if url.isascii() and "," in url and not _INVISIBLE.search(url) else "is no data: URL"
     if scheme == "file":
         return "has a zero byte" if "\0" in url else None
     if _INVISIBLE.search(url):

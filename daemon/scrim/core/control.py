@@ -16,6 +16,7 @@ from scrim.core.look import image_url, make_look
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Look, Pipeline
 from scrim.errors import ConfigError, ImageError, LocalError, Problem, ScrimError
+from scrim.image_header import FORMATS
 from scrim.image_url import shown
 from scrim.patch import switches_effect
 
@@ -256,8 +257,9 @@ class Control:
             if self._is_overtaken():
                 raise _superseded() from None
             key = "background_replacement.background_image_url"
-            problem = Problem(key, shown(url), str(error), "a readable image")
-            raise ConfigError([problem], "request") from None
+            message = str(error).removeprefix(f"{shown(url)}: ")
+            message = message.removeprefix(f"background_image_url = {shown(url)!r}: ")
+            raise ConfigError([Problem(key, shown(url), message, FORMATS)], "request") from None
 
     def _is_overtaken(self) -> bool:
         return bool(self._waiting) or self._is_closed

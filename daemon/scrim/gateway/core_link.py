@@ -53,8 +53,8 @@ class CoreLink:
                 self._client = None
             await asyncio.sleep(pause_s)
 
-    async def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Ask the core; the status is read again at once.
+    async def set(self, patch: dict[str, Any]) -> dict[str, Any]:
+        """Change settings; the answer carries those now in effect. The status is read again at once.
 
         Raises:
             ConfigError: it refuses the settings; lists every problem.
@@ -63,7 +63,7 @@ class CoreLink:
         if self._client is None:
             raise LocalError(self.gone_because or "the core is gone")
         try:
-            return await self._client.request(method, params)
+            return await self._client.set(patch)
         finally:
             self._changed.set()
 

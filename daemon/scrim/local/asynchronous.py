@@ -9,7 +9,7 @@ from typing import Any, Self, cast
 
 from scrim.errors import LocalError
 from scrim.local.client import connect_error
-from scrim.local.messages import MAX_MESSAGE_BYTES, dump, parse_object, result_of
+from scrim.local.messages import CHANGE_S, MAX_MESSAGE_BYTES, WANTED_EVENT, dump, parse_object, result_of
 from scrim.local.place import check_folder, default_path
 from scrim.local.status import Status
 
@@ -108,17 +108,27 @@ class AsyncClient:
 
     async def set(self, patch: dict[str, Any]) -> dict[str, Any]:
         """Change settings; the answer carries those now in effect."""
-        return await self.request("set", {"patch": patch})
+        return await self.request("set", {"patch": patch}, CHANGE_S)
 
     async def reset(self) -> dict[str, Any]:
         """Drop what was changed at run time."""
-        return await self.request("reset")
+        return await self.request("reset", timeout_s=CHANGE_S)
 
     async def events(self) -> AsyncIterator[dict[str, Any]]:
         """Events as they come, until the core is gone."""
         await self.request("events")
         while (event := await self._events.get()) is not None:
             yield event
+
+    async def pictures_wanted(self) -> AsyncIterator[dict[str, Any]]:
+        """Register as one who fetches pictures; then ``token`` and ``url`` of each that is wanted.
+
+        Ends when the core is gone. The other half is in :mod:`scrim.local.pictures`.
+        """
+        await self.request("provide_images")
+        while (event := await self._events.get()) is not None:
+            if event["event"] == WANTED_EVENT:
+                yield event
 
     async def _receive(self, reader: asyncio.StreamReader) -> None:
         reason = "the core has hung up"

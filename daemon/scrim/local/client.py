@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from scrim.errors import LocalError
-from scrim.local.messages import LineBuffer, dump, parse_object, result_of
+from scrim.local.messages import CHANGE_S, LineBuffer, dump, parse_object, result_of
 from scrim.local.place import check_folder, default_path
 from scrim.local.status import Status
 
@@ -208,11 +208,11 @@ class Client:
 
     def set(self, patch: dict[str, Any]) -> dict[str, Any]:
         """Change settings; the answer carries those now in effect."""
-        return self.request("set", {"patch": patch})
+        return self.request("set", {"patch": patch}, CHANGE_S)
 
     def reset(self) -> dict[str, Any]:
         """Drop what was changed at run time."""
-        return self.request("reset")
+        return self.request("reset", timeout_s=CHANGE_S)
 
     def preview(self, timeout_s: float | None = None) -> "Picture | None":
         """One safe frame as it leaves now, or None when none came in time."""

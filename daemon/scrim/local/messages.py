@@ -26,6 +26,11 @@ MAX_MESSAGE_BYTES = 256 * 1024
 MAX_DEPTH = 8
 """No object or array lies deeper in another."""
 
+WANTED_EVENT = "image_wanted"
+
+CHANGE_S = 20.0
+"""How long a change of settings may take: its image may be slow to come."""
+
 _METHOD = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _REQUEST_KEYS = frozenset({"id", "method", "params"})
 _PROBLEM_KEYS = ("key", "value", "message", "allowed")

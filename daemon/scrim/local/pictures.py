@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from scrim.decode import GiveUp, map_pixels, never
 from scrim.errors import ImageError, LocalError
 from scrim.image_url import shown
+from scrim.local.messages import WANTED_EVENT
 
 logger = logging.getLogger(__name__)
 
-WANTED_EVENT = "image_wanted"
 ANSWER_S = 15.0
 """How long a provider may take."""
 

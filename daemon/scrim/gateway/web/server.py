@@ -87,7 +87,7 @@ class WebServer:
         if self._link.status is None:
             return _refusal(LocalError("scrim's core is not running; nothing was changed"), 503)
         try:
-            result = await self._link.request("set", {"patch": patch})
+            result = await self._link.set(patch)
         except (ConfigError, LocalError) as error:
             return _refusal(error, 422)
         return web.json_response({"ok": True, "result": result})
@@ -117,4 +117,6 @@ class WebServer:
 
 def _refusal(error: ScrimError, status: int) -> web.Response:
     answer: dict[str, Any] = {"ok": False, "errors": errors_of(error)}
+    if error.in_effect is not None:
+        answer["result"] = dict(error.in_effect)
     return web.json_response(answer, status=status)
