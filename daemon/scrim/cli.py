@@ -13,6 +13,7 @@ from typing import Any
 
 from scrim import __version__
 from scrim.config import Settings, load
+from scrim.ctl import add_ctl
 from scrim.errors import EXIT_FAILURE, ScrimError
 from scrim.patch import combine, parse_assignment
 
@@ -28,6 +29,7 @@ examples:
   scrim process party.jpg safe.jpg           one picture, filtered
   scrim process talk.mp4 safe.mp4 --set effect=color --set color=teal
   scrim bench --size 1280x720 --effect blur  what a frame costs here
+  scrim ctl set effect=blur strength=high    change a running scrim; "scrim ctl --help" has more
   scrim doctor                               what works on this machine, and what does not
 """
 
@@ -65,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (
         _add_run,
+        add_ctl,
         _add_core,
         _add_gateway,
         _add_process,

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import FrameType
 
 from scrim.config import Settings
+from scrim.local.listening import is_free
+from scrim.local.place import SOCKET_NAME, default_path
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +34,7 @@ def run_both(settings: Settings, forwarded: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="scrim-"))
-        environment = {**os.environ, "SCRIM_SOCKET": str(Path(folder) / "core.sock")}
+        environment = {**os.environ, "SCRIM_SOCKET": str(_place(stack))}
         children = [_start(["core", "--strict", *forwarded], environment)]
         stack.callback(_stop, children)
         if settings.web.is_enabled:
@@ -42,6 +43,20 @@ def run_both(settings: Settings, forwarded: Sequence[str]) -> int:
             return _first_to_end(children)
         except KeyboardInterrupt:
             return 0
+
+
+def _place(stack: ExitStack) -> Path:
+    """Where this run's socket lies: where ``scrim ctl`` looks for it, unless another run has that place."""
+    usual = default_path()
+    if "SCRIM_SOCKET" in os.environ or is_free(usual):
+        return usual
+    path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scrim-"))) / SOCKET_NAME
+    logger.warning(
+        "%s is taken by another scrim, or not this user's; this one is reached with SCRIM_SOCKET=%s",
+        usual,
+        path,
+    )
+    return path
 
 
 def _start(arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:

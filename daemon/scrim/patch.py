@@ -61,8 +61,12 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return _without_none(_overlaid(base, changes))
 
 
-def parse_assignment(text: str) -> dict[str, Any]:
+def parse_assignment(text: str, option: str = "--set") -> dict[str, Any]:
     """Turn ``key.part=value`` into a patch; the value is TOML, or else taken as text.
+
+    Args:
+        text: the assignment.
+        option: of the command line that it was given to.
 
     Raises:
         ConfigError: there is no ``=``, no key, or more than six parts of one.
@@ -70,7 +74,7 @@ def parse_assignment(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts) or len(parts) > _MOST_PARTS:
-        raise ConfigError([Problem("--set", text, "is no assignment", "KEY=VALUE")], "command line")
+        raise ConfigError([Problem(option, text, "is no assignment", "KEY=VALUE")], "command line")
     try:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
     except (ValueError, RecursionError):

@@ -7,5 +7,31 @@
 ``ring``     how the feed lies in memory
 ``messages`` the lines on the socket
 ``status``   the shape of the answer to ``status``
+``pictures`` how pictures from outside reach the core
 ``place``    where the socket lies
+
+>>> from scrim.local import Client
+>>> with Client() as scrim:
+...     scrim.set({"effect": "blur", "strength": "high"})
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scrim.local.asynchronous import AsyncClient
+    from scrim.local.client import Client
+
+__all__ = ["AsyncClient", "Client"]
+
+
+def __getattr__(name: str) -> object:
+    """The clients, imported when they are asked for: the core needs neither."""
+    if name == "Client":
+        from scrim.local.client import Client
+
+        return Client
+    if name == "AsyncClient":
+        from scrim.local.asynchronous import AsyncClient
+
+        return AsyncClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

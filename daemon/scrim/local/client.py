@@ -3,9 +3,10 @@
 import errno
 import os
 import socket
+import stat
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -27,12 +28,38 @@ _MAX_EVENTS = 1024
 def connect_error(path: Path, error: OSError) -> LocalError:
     """What to tell a person who could not reach the core at ``path``."""
     if isinstance(error, PermissionError):
-        return LocalError(f"{path}: no permission: join the group the socket belongs to, or ask its owner")
+        return LocalError(f"{path}: no permission: {_who_may(path)}")
     if error.errno in {errno.ENOENT, errno.ECONNREFUSED}:
         return LocalError(
             f"{path}: no core is listening: start it with 'scrim run', or name its SCRIM_SOCKET"
         )
     return LocalError(f"{path}: cannot be reached: {error.strerror or error}")
+
+
+def _who_may(path: Path) -> str:
+    """How to be let in, told from whom the socket, or the folder that hides it, belongs to."""
+    import grp
+    import pwd
+
+    for place, needed in ((path, stat.S_IWGRP), (path.parent, stat.S_IXGRP)):
+        try:
+            found = place.stat()
+        except OSError:
+            continue
+        if found.st_gid != 0 and found.st_mode & needed:
+            group = _name(grp.getgrgid, found.st_gid)
+            return (
+                f"join the group {group} ('sudo usermod -aG {group} $USER', then log in again), or use sudo"
+            )
+        return f"only the user {_name(pwd.getpwuid, found.st_uid)} may; use sudo"
+    return "use sudo"
+
+
+def _name(look_up: Callable[[int], Any], number: int) -> str:
+    try:
+        return str(look_up(number)[0])
+    except KeyError:
+        return str(number)
 
 
 class Channel:

@@ -50,6 +50,20 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
+def is_free(path: Path) -> bool:
+    """Whether a core of this user could listen at ``path`` now; its folder is made if it can be."""
+    try:
+        prepare_folder(path)
+    except LocalError:
+        return False
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return False
+    try:
+        return stat.S_ISSOCK(path.lstat().st_mode) and _listener_pid(path) is None
+    except FileNotFoundError:
+        return True
+
+
 def _clear(path: Path) -> None:
     try:
         mode = path.lstat().st_mode

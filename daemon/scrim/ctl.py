@@ -1,0 +1,240 @@
+"""``scrim ctl``: look at a running core and change it, over its local socket."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scrim.errors import ConfigError, ImageError, LocalError, Problem
+from scrim.local.client import Client
+from scrim.local.messages import MAX_MESSAGE_BYTES, parse_object
+from scrim.local.status import CameraStatus, EffectStatus, SinkStatus, Status
+from scrim.patch import combine, parse_assignment
+
+if TYPE_CHECKING:
+    from scrim.local.ring import Picture
+
+_EPILOG = """\
+examples:
+  scrim ctl status                                    how everything is
+  scrim ctl status --json --watch                     one line of JSON a second, for programs
+  scrim ctl set effect=blur strength=high
+  scrim ctl set effect=color color=teal
+  scrim ctl set effect=image image=https://example.org/room.jpg fit=cover
+  scrim ctl set --file patch.json                     as the page and other programs send it
+  scrim ctl preview now.jpg                           what others see now
+  scrim ctl events --follow                           what happens, until Ctrl-C
+  scrim ctl reset                                     back to the settings file
+
+The socket is found where "scrim run" and the service put it; --socket or SCRIM_SOCKET name another.
+Exit status: 0 done; 1 not done, or no core; 2 a wrong command line; 78 settings were refused.
+"""
+
+_PREVIEW_S = 5.0
+_WATCH_S = 1.0
+_JPEG_QUALITY = 92
+_CLEAR_SCREEN = "\x1b[H\x1b[2J"
+
+Commands = Any  # argparse's own type for sub-parsers is private
+
+
+def add_ctl(commands: Commands) -> None:
+    """Add the command to the command line."""
+    command = commands.add_parser(
+        "ctl",
+        help="look at a running scrim and change it",
+        description="Look at a running scrim and change it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--socket", type=Path, metavar="PATH", help="of the core")
+    actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
+    status = _action(actions, "status", _status, "say how everything is")
+    status.add_argument("--json", action="store_true", help="for programs")
+    status.add_argument("--watch", action="store_true", help="again every second, until Ctrl-C")
+    change = _action(actions, "set", _set, "change settings; waits until the change is in effect")
+    change.add_argument(
+        "assignments",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="such as effect=blur or background_blur.strength=40",
+    )
+    change.add_argument("--file", type=Path, metavar="FILE", help="a patch in JSON; - reads standard input")
+    change.add_argument("--json", action="store_true", help="print the settings then in effect")
+    preview = _action(actions, "preview", _preview, "save what goes out now as a still")
+    preview.add_argument("file", type=Path, metavar="FILE", help="ending in .jpg or .png")
+    events = _action(actions, "events", _events, "wait for the next event and print it")
+    events.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
+    events.add_argument("--json", action="store_true", help="one line of JSON an event")
+    reset = _action(actions, "reset", _reset, "drop what was changed at run time")
+    reset.add_argument("--json", action="store_true", help="print the settings then in effect")
+
+
+def _action(
+    actions: Commands, name: str, run: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    action: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text + ".")
+    action.set_defaults(command=run)
+    return action
+
+
+def _status(options: argparse.Namespace) -> int:
+    with Client(options.socket) as client:
+        if not options.watch:
+            print(_status_text(client.status(), is_json=options.json, indent=2))
+            return 0
+        for text in _watched(client, is_json=options.json):
+            print(text, flush=True)
+    return 0
+
+
+def _watched(client: Client, *, is_json: bool) -> Iterator[str]:
+    clear = _CLEAR_SCREEN if sys.stdout.isatty() and not is_json else ""
+    try:
+        while True:
+            yield clear + _status_text(client.status(), is_json=is_json, indent=None)
+            time.sleep(_WATCH_S)
+    except KeyboardInterrupt:
+        return
+
+
+def _status_text(status: Status, *, is_json: bool, indent: int | None) -> str:
+    return json.dumps(status, indent=indent) if is_json else table(status)
+
+
+def table(status: Status) -> str:
+    """The status for a person, one line a subject."""
+    rows = [
+        ("state", status["state"] + _why(status["placeholder_reason"])),
+        ("background", _effect_text(status["effect"])),
+        ("camera", _camera_text(status["camera"])),
+        (
+            "frames",
+            "{rate_in_hz:g} /s in, {rate_out_hz:g} /s out, {dropped} dropped".format(**status["frames"]),
+        ),
+        ("latency", "{p50:g} ms, 19 of 20 within {p95:g} ms".format(**status["latency_ms"])),
+        ("model", "{name}, {form}, {runtime}".format(**status["model"])),
+        *((f"sink {sink['name']}", _sink_text(sink)) for sink in status["sinks"]),
+        ("memory", f"{status['rss_mb']:g} MB"),
+        ("scrim", "{version}, up {uptime_s:.0f} s, settings revision {revision}".format(**status)),
+    ]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:{width}}  {text}" for name, text in rows)
+
+
+def _effect_text(effect: EffectStatus) -> str:
+    match effect["effect"]:
+        case "blur":
+            return f"blurred, strength {effect['strength']:g} ({effect['strength_name']})"
+        case "image":
+            return f"image {effect['image']}, {effect['fit']}" + _why(effect["image_error"])
+        case "color":
+            return f"colour {effect['color'] or '#000000'}"
+    return "no effect"
+
+
+def _camera_text(camera: CameraStatus) -> str:
+    return ", ".join(filter(None, (camera["source"], camera["state"], camera["caps"], camera["error"])))
+
+
+def _sink_text(sink: SinkStatus) -> str:
+    return f"{sink['state']}, {sink['delivered']} frames, {sink['dropped']} dropped" + _why(sink["error"])
+
+
+def _why(error: str | None) -> str:
+    return f": {error}" if error else ""
+
+
+def _set(options: argparse.Namespace) -> int:
+    patches = [_read_patch(options.file)] if options.file else []
+    patches += [parse_assignment(text, "ctl set") for text in options.assignments]
+    if not patches:
+        raise ConfigError(
+            [Problem("ctl set", "(nothing)", "nothing is to be changed", "KEY=VALUE or --file")]
+        )
+    with Client(options.socket) as client:
+        _tell(client.set(combine(patches)), is_json=options.json)
+    return 0
+
+
+def _reset(options: argparse.Namespace) -> int:
+    with Client(options.socket) as client:
+        _tell(client.reset(), is_json=options.json)
+    return 0
+
+
+def _tell(answer: dict[str, Any], *, is_json: bool) -> None:
+    print(json.dumps(answer, indent=2) if is_json else f"scrim: revision {answer['revision']} is in effect")
+
+
+def _read_patch(path: Path) -> dict[str, Any]:
+    try:
+        if str(path) == "-":
+            data = sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                data = file.read(MAX_MESSAGE_BYTES + 1)
+        return parse_object(data)
+    except OSError as error:
+        why = error.strerror or str(error)
+    except LocalError as error:
+        why = str(error)
+    raise ConfigError([Problem("--file", str(path), why, "a file with a patch in JSON")], "command line")
+
+
+def _preview(options: argparse.Namespace) -> int:
+    path: Path = options.file
+    encode = _ENCODERS.get(path.suffix.lower())
+    if encode is None:
+        raise ImageError(f"{path}: is no name for a still; it must end in one of {', '.join(_ENCODERS)}")
+    with Client(options.socket) as client:
+        picture = client.preview(_PREVIEW_S)
+    if picture is None:
+        raise LocalError(f"no picture came within {_PREVIEW_S:g} s; 'scrim ctl status' says how the core is")
+    try:
+        path.write_bytes(encode(picture))
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror}; name a place that can be written") from None
+    height, width = picture.planes.y.shape
+    print(f"scrim: {path}: {width}x{height}, {picture.origin}")
+    return 0
+
+
+def _jpeg(picture: "Picture") -> bytes:
+    import simplejpeg
+
+    jpeg: bytes = simplejpeg.encode_jpeg_yuv_planes(*picture.planes, quality=_JPEG_QUALITY)
+    return jpeg
+
+
+def _png(picture: "Picture") -> bytes:
+    import cv2
+    import numpy as np
+
+    height, width = picture.planes.y.shape
+    i420 = np.concatenate([plane.reshape(-1) for plane in picture.planes]).reshape(height * 3 // 2, width)
+    _, png = cv2.imencode(".png", cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420))
+    return png.tobytes()
+
+
+_ENCODERS: dict[str, Callable[["Picture"], bytes]] = {".jpg": _jpeg, ".jpeg": _jpeg, ".png": _png}
+
+
+def _events(options: argparse.Namespace) -> int:
+    with Client(options.socket) as client:
+        try:
+            for event in client.events():
+                print(json.dumps(event) if options.json else _event_text(event), flush=True)
+                if not options.follow:
+                    break
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+def _event_text(event: dict[str, Any]) -> str:
+    fields = " ".join(f"{key}={json.dumps(value)}" for key, value in event.items() if key != "event")
+    return f"{time.strftime('%H:%M:%S')} {event['event']} {fields}".rstrip()
