@@ -1,5 +1,6 @@
 """The folder of background images that all sequences share, and an outlet that does not wait in real time."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,16 @@ import pytest
 from scrim.core import outlet
 
 from .schedule import IMAGES
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Thousands of planned faults need no log."""
+    logger = logging.getLogger("scrim")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """One run of a schedule through the real parts, without threads and on a clock that only events move."""
 
-import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -31,8 +30,6 @@ from .schedule import Change, Event, Fault, Lose, Patch, Schedule, Shoot, Wait
 
 START_NS = 1_000_000_000_000
 POOL_FRAMES = 8
-
-logging.getLogger("scrim").setLevel(logging.CRITICAL)
 
 
 class UnexpectedError(RuntimeError):
@@ -167,6 +164,16 @@ class _Hooked:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self.after: Callable[[], None] = lambda: None
+
+    @property
+    def skips(self) -> int:
+        """One of so many frames is to be processed."""
+        return self._pipeline.skips
+
+    @property
+    def is_filtering(self) -> bool:
+        """Whether frames are filtered now."""
+        return self._pipeline.is_filtering
 
     def process(self, frame: Frame) -> SafeFrame | None:
         """What the pipeline makes of the frame."""

@@ -9,7 +9,6 @@ import numpy as np
 from scrim.core.composite.base import Background
 from scrim.core.composite.compositor import Compositor
 from scrim.core.composite.door import seal
-from scrim.core.ladder import Level
 from scrim.core.matte import MatteMaker
 from scrim.core.pipeline import Look, Pipeline
 from scrim.core.pyramid import Pyramid

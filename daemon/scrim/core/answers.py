@@ -12,6 +12,7 @@ from scrim.core.control import Control, InEffect, answer_of
 from scrim.core.loops import CaptureLoop, OutletLoop, PipelineLoop, SinkLoop
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
+from scrim.core.regulator import Regulator
 from scrim.core.segment.loading import LoadedModel
 from scrim.errors import LocalError
 from scrim.image_url import scheme_of, shown
@@ -40,6 +41,7 @@ class Answers:
         processing: feeds the pipeline.
         outgoing: feeds the sinks.
         sinks: one loop each.
+        regulator: chooses the quality.
         forget: drops what is remembered of changes at run time.
     """
 
@@ -53,6 +55,7 @@ class Answers:
         processing: PipelineLoop,
         outgoing: OutletLoop,
         sinks: list[SinkLoop],
+        regulator: Regulator,
         forget: Callable[[], object] = lambda: None,
     ) -> None:
         self._control = control
@@ -63,6 +66,7 @@ class Answers:
         self._processing = processing
         self._outgoing = outgoing
         self._sinks = sinks
+        self._regulator = regulator
         self._forget = forget
         self._started_s = time.monotonic()
 
@@ -100,6 +104,8 @@ class Answers:
             "stages_ms": self._stages(),
             "model": self._model_status(),
             "effect": _effect(in_effect.settings, self._control.missing),
+            "quality": {"level": self._regulator.level.number, "reason": self._regulator.reason},
+            "is_somebody_there": self._pipeline.subject.presence.is_present,
             "coverage": round(self._pipeline.last_matte.coverage, 3),
             "sinks": [_sink(sink) for sink in self._sinks],
             "rss_mb": _rss_mb(),

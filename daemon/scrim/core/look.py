@@ -7,7 +7,9 @@ from scrim.core.composite.base import Background
 from scrim.core.composite.blur import BlurBackground
 from scrim.core.composite.replace import PictureBackground, color_picture, fitted_picture
 from scrim.core.images import BACKGROUND_FOLDERS, Image, Images, load_background
+from scrim.core.keep import KeepRegions, Rectangle, load_keep_picture
 from scrim.core.pipeline import Look
+from scrim.core.subject import Wishes
 from scrim.errors import ImageError
 from scrim.image_url import is_fetched, shown
 
@@ -80,22 +82,48 @@ def make_look(settings: Settings, size: tuple[int, int], revision: int, image: I
         revision: of the settings.
         image: what ``image_url`` names; None while it is not there: black stands in for it.
     """
+    person, framing = settings.person, settings.framing
     return Look(
         revision=revision,
         background=_background(settings, size, image),
+        coarse_background=_blur(settings, size, coarser=1) if settings.effect == "blur" else None,
         is_raw=settings.effect == "off" and settings.privacy.allow_raw,
         refine=settings.matte.refine,
         smooth=settings.matte.smooth,
+        wishes=Wishes(
+            persons=person.persons,
+            max_zoom=framing.max_zoom if framing.is_enabled else 1.0,
+            nobody=person.nobody,
+            placeholder_after_s=person.placeholder_after_s,
+        ),
+        reuse_masks=settings.budget.reuse_masks,
     )
+
+
+def kept_regions(settings: Settings) -> KeepRegions | None:
+    """Parts of the room that the local file always shows; None for none.
+
+    Raises:
+        ImageError: the picture that names them cannot be used.
+    """
+    keep = settings.keep
+    if not keep.regions and keep.image_path is None:
+        return None
+    picture = load_keep_picture(Path(keep.image_path)) if keep.image_path else None
+    return KeepRegions([Rectangle(*region) for region in keep.regions], picture)
 
 
 def _background(settings: Settings, size: tuple[int, int], image: Image | None) -> Background | None:
     if settings.effect == "off":
         return None
     if settings.effect == "blur":
-        strength = strength_number(settings.background_blur.strength)
-        return BlurBackground(size, blur_sigma_px(strength, size[1]))
+        return _blur(settings, size)
     replacement = settings.background_replacement
     if image is None:
         return PictureBackground(color_picture(replacement.default_color or "#000000", size))
     return PictureBackground(fitted_picture(image, size, replacement.fit))
+
+
+def _blur(settings: Settings, size: tuple[int, int], coarser: int = 0) -> BlurBackground:
+    strength = strength_number(settings.background_blur.strength)
+    return BlurBackground(size, blur_sigma_px(strength, size[1]), coarser)

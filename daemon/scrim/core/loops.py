@@ -3,10 +3,12 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Literal
 
 from scrim.core.capture.base import Source
 from scrim.core.composite.placeholder import Reason
+from scrim.core.events import StateWatch
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
 from scrim.core.sinks.base import Sink
@@ -45,10 +47,19 @@ class CaptureLoop:
         source: delivers frames of the pipeline's size.
         mailbox: where they go.
         outlet: is told why no picture comes.
+        watch: is told when the camera is lost and when it is back.
     """
 
-    def __init__(self, name: str, source: Source, mailbox: Latest[Frame], outlet: Outlet) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        mailbox: Latest[Frame],
+        outlet: Outlet,
+        watch: StateWatch | None = None,
+    ) -> None:
         self.name = name
+        self._watch = watch
         self._source = source
         self._mailbox = mailbox
         self._outlet = outlet
@@ -105,6 +116,8 @@ class CaptureLoop:
             self.state, self.error = "live", None
             self._backoff.reset()
             self._outlet.because(Reason.NO_SAFE_PICTURE)
+            if self._watch is not None:
+                self._watch.camera("live")
         now_ns = time.monotonic_ns()
         self.meter.tick(now_ns)
         self.clock.add("capture", (now_ns - frame.pts_ns) / 1e6)
@@ -117,6 +130,8 @@ class CaptureLoop:
         self.state, self.error = "lost", why
         self._mailbox.clear()
         self._outlet.because(Reason.CAMERA_LOST)
+        if self._watch is not None:
+            self._watch.camera("lost", why)
 
 
 class PipelineLoop:
@@ -126,13 +141,22 @@ class PipelineLoop:
         pipeline: makes frames safe.
         mailbox: where frames come from.
         outlet: where safe frames go.
+        processed: is told how many ms each filtered frame took.
 
     Attributes:
         dropped: frames without a usable mask, or without a free buffer to put the result in.
     """
 
-    def __init__(self, pipeline: Pipeline, mailbox: Latest[Frame], outlet: Outlet) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        mailbox: Latest[Frame],
+        outlet: Outlet,
+        processed: Callable[[float], None] = lambda _: None,
+    ) -> None:
         self._pipeline = pipeline
+        self._processed = processed
+        self._next_sequence = 0
         self._mailbox = mailbox
         self._outlet = outlet
         self._failing = False
@@ -141,18 +165,30 @@ class PipelineLoop:
     def step(self) -> None:
         """Process one frame, if there is one."""
         frame = self._mailbox.get(0.5)
-        if frame is None:
+        if frame is None or self._is_skipped(frame):
             return
+        begin_s = time.perf_counter()
         try:
             safe = self._pipeline.process(frame)
         except SegmentError as error:
             self._fail(error)
             return
+        finally:
+            if self._pipeline.is_filtering:
+                self._processed((time.perf_counter() - begin_s) * 1000)
         self._failing = False
         if safe is None:
             self.dropped += 1
         else:
             self._outlet.put(safe)
+
+    def _is_skipped(self, frame: Frame) -> bool:
+        """Whether this frame is left out, because one of so many is all there is time for."""
+        every = self._pipeline.skips
+        if self._next_sequence - every < frame.sequence < self._next_sequence:
+            return True
+        self._next_sequence = frame.sequence + every
+        return False
 
     def _fail(self, error: SegmentError) -> None:
         self.dropped += 1
@@ -167,10 +203,14 @@ class OutletLoop:
     Args:
         outlet: decides.
         mailboxes: one per sink.
+        watch: is told whether the placeholder plays.
     """
 
-    def __init__(self, outlet: Outlet, mailboxes: list[Latest[SafeFrame]]) -> None:
+    def __init__(
+        self, outlet: Outlet, mailboxes: list[Latest[SafeFrame]], watch: StateWatch | None = None
+    ) -> None:
         self._outlet = outlet
+        self._watch = watch
         self._mailboxes = mailboxes
         self._newest = (-1, -1)
         self.meter = RateMeter()
@@ -188,6 +228,8 @@ class OutletLoop:
 
     def _count(self, frame: SafeFrame) -> None:
         now_ns = time.monotonic_ns()
+        if self._watch is not None:
+            self._watch.picture(frame.origin, self._outlet.reason)
         if frame.origin != self.showing:
             logger.info("picture: %s%s", frame.origin, _why(frame, self._outlet))
             self.showing = frame.origin

@@ -32,8 +32,8 @@ class Outlet:
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._painter = painter
-        self._patience_ns = int(max(HOLD_S, 1.5 * frame_interval_s) * 1e9)
         self._clock_ns = clock_ns
+        self.expect(frame_interval_s)
         self._condition = threading.Condition(threading.Lock())
         self._fresh: SafeFrame | None = None
         self._last: SafeFrame | None = None
@@ -47,6 +47,10 @@ class Outlet:
     def reason(self) -> Reason:
         """Why the placeholder plays, or would play."""
         return self._hidden or self._reason
+
+    def expect(self, frame_interval_s: float) -> None:
+        """From now on a frame comes this often."""
+        self._patience_ns = int(max(HOLD_S, 1.5 * frame_interval_s) * 1e9)
 
     def because(self, reason: Reason) -> None:
         """Set what the placeholder says when it plays."""

@@ -7,13 +7,20 @@ import numpy as np
 from scrim.core.composite.base import Background
 from scrim.core.composite.compositor import Compositor
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
+from scrim.core.finder import MaskFinder
+from scrim.core.keep import KeepRegions
+from scrim.core.ladder import Level
 from scrim.core.matte import MatteMaker
-from scrim.core.model_input import ModelInput
 from scrim.core.pyramid import Pyramid
 from scrim.core.segment.base import Segmenter
 from scrim.core.stats import StageClock
-from scrim.errors import SegmentError
+from scrim.core.subject import NO_WISHES, Subject, Wishes
 from scrim.frame import Frame, FramePool, Mask, Matte, SafeFrame
+
+FULL_QUALITY = Level(0)
+
+GAP_NS = 1_000_000_000
+"""After a pause this long between two frames, the matte starts anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +30,26 @@ class Look:
     Attributes:
         revision: of the settings it was made from.
         background: what is seen instead of the room; None shows no camera picture at all.
+        coarse_background: a cheaper one that may stand in for it; None where there is none.
         is_raw: let the picture pass unchanged; only where the local settings file allows it.
         refine: let the matte's edge follow the picture.
         smooth: calm the matte over time.
+        wishes: who is shown, and from where.
+        reuse_masks: a mask may serve frames after its own; only where the local settings file allows it.
     """
 
     revision: int
     background: Background | None
+    coarse_background: Background | None = None
     is_raw: bool = False
     refine: bool = True
     smooth: bool = True
+    wishes: Wishes = NO_WISHES
+    reuse_masks: bool = False
 
 
 class Pipeline:
-    """Turns raw frames into safe ones. Used from one thread, but for ``swap``.
+    """Turns raw frames into safe ones. Used from one thread, but for ``swap`` and ``degrade``.
 
     Args:
         size: (width, height) in pixels of every frame, in and out.
@@ -44,9 +57,12 @@ class Pipeline:
         look: what goes out at first.
         pool: buffers of ``size`` for the finished pictures.
         clock: where stage times are counted.
+        small: a cheaper model for levels that ask for it.
+        keep: parts of the room that are always shown.
 
     Attributes:
         last_matte: of the last frame that was composited; valid until the next one is processed.
+        subject: who is shown.
     """
 
     def __init__(
@@ -56,28 +72,58 @@ class Pipeline:
         look: Look,
         pool: FramePool,
         clock: StageClock | None = None,
+        small: Segmenter | None = None,
+        keep: KeepRegions | None = None,
     ) -> None:
         self.size = size
         self.clock = clock if clock is not None else StageClock()
-        self._segmenter = segmenter
+        self.subject = Subject(size, keep)
         self._look = look
+        self._level = FULL_QUALITY
         self._pyramid = Pyramid(size)
         self._compositor = Compositor(size, pool)
         self._painter = PlaceholderPainter(size)
         self._nobody = self.last_matte = _empty_matte(size)
-        self._input = ModelInput(size, segmenter.input_size) if segmenter else None
-        self._mask_shape: tuple[int, int] | None = None
+        self._finder = MaskFinder(size, segmenter, self.clock) if segmenter else None
+        self._small_finder = MaskFinder(size, small, self.clock) if small else self._finder
         self._matte_maker: MatteMaker | None = None
         self._maker_key: tuple[tuple[int, ...], bool, bool] | None = None
+        self._since_mask = 0
+        self._last_pts_ns = 0
 
     def swap(self, look: Look) -> None:
         """Show ``look`` from the next frame on. May be called from any thread."""
         self._look = look
 
+    def degrade(self, level: Level) -> None:
+        """Work at this level of quality from the next frame on. May be called from any thread."""
+        self._level = level
+
+    @property
+    def skips(self) -> int:
+        """One of so many frames is to be processed now; the others need not be handed in."""
+        return 1 if self._look.reuse_masks else self._level.every
+
+    @property
+    def is_filtering(self) -> bool:
+        """Whether frames are filtered at all, now."""
+        return self._look.background is not None and not self._look.is_raw
+
     def reset(self) -> None:
         """Forget what earlier frames taught: the next frame stands for itself."""
+        self.subject.reset()
+        self._forget_mattes()
+
+    def _forget_mattes(self) -> None:
+        self._since_mask = 0
         if self._matte_maker is not None:
             self._matte_maker.reset()
+
+    def _forget_after_gap(self, pts_ns: int) -> None:
+        """What a mask said long ago says nothing of this frame."""
+        if pts_ns - self._last_pts_ns > GAP_NS:
+            self._forget_mattes()
+        self._last_pts_ns = pts_ns
 
     def process(self, frame: Frame) -> SafeFrame | None:
         """Make the safe picture of one frame, under one look from beginning to end.
@@ -88,46 +134,52 @@ class Pipeline:
         Raises:
             SegmentError: no usable mask was found for this frame.
         """
-        look = self._look
+        look, level = self._look, self._level
+        if look.is_raw or look.background is None:
+            self.reset()
+            return self._without_effect(frame, look)
+        self._forget_after_gap(frame.pts_ns)
+        self.subject.follow(look.wishes)
+        shown = self.subject.crop(frame)
+        if shown is None:
+            return None
+        matte = self.last_matte = self._matte(shown, look, level)
+        if self.subject.is_hidden(frame.pts_ns):
+            return self._painter.paint(Reason.NOBODY, look.revision)
+        background = (look.coarse_background if level.blur_coarser else None) or look.background
+        with self.clock.stage("composite"):
+            return self._compositor.compose(self._pyramid, matte, background, look.revision)
+
+    def _without_effect(self, frame: Frame, look: Look) -> SafeFrame | None:
         if look.is_raw:
             return self._compositor.pass_raw(frame, look.revision)
-        if look.background is None:
-            return self._painter.paint(Reason.EFFECT_OFF, look.revision)
-        matte = self.last_matte = self._matte(frame, look)
-        with self.clock.stage("composite"):
-            return self._compositor.compose(self._pyramid, matte, look.background, look.revision)
+        return self._painter.paint(Reason.EFFECT_OFF, look.revision)
 
-    def _matte(self, frame: Frame, look: Look) -> Matte:
+    def _matte(self, frame: Frame, look: Look, level: Level) -> Matte:
         self._pyramid.load(frame)
-        if self._segmenter is None or self._input is None:
+        finder = self._small_finder if level.small_model else self._finder
+        if finder is None:
             return self._nobody
-        with self.clock.stage("input"):
-            rgb = self._input.shrink(self._pyramid)
-        with self.clock.stage("segment"):
-            mask = self._checked(self._segmenter.segment(rgb), self._segmenter.input_size)
+        if self._may_reuse(look, level):
+            self._since_mask += 1
+            return self.last_matte
+        self._since_mask = 0
+        mask = self.subject.choose(finder.find(self._pyramid), frame.pts_ns)
         with self.clock.stage("matte"):
-            return self._maker(mask, look).matte(mask, self._pyramid)
+            matte = self._maker(mask, look, level).matte(mask, self._pyramid)
+        self._since_mask = 1
+        return matte
 
-    def _checked(self, mask: object, input_size: tuple[int, int]) -> Mask:
-        """The mask, if it is one: bytes, in the proportions of the model's input, never of another size."""
-        if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0:
-            shape = getattr(mask, "shape", type(mask))
-            raise SegmentError(f"the model gave {shape}, which is not a mask of bytes")
-        (height, width), (input_width, input_height) = mask.shape, input_size
-        if self._mask_shape is None and width * input_height == height * input_width:
-            self._mask_shape = (height, width)
-        if mask.shape != self._mask_shape:
-            raise SegmentError(
-                f"the model gave a mask of {width}x{height} for an input of {input_width}x{input_height}; "
-                "a mask has the proportions of the input and never changes its size"
-            )
-        return mask
+    def _may_reuse(self, look: Look, level: Level) -> bool:
+        """Whether the last matte may serve this frame: only by the local file's leave, and without a crop."""
+        return look.reuse_masks and look.wishes.max_zoom == 1 and 0 < self._since_mask < level.every
 
-    def _maker(self, mask: Mask, look: Look) -> MatteMaker:
-        key = (mask.shape, look.refine, look.smooth)
+    def _maker(self, mask: Mask, look: Look, level: Level) -> MatteMaker:
+        refine = look.refine and level.refine
+        key = (mask.shape, refine, look.smooth)
         if self._matte_maker is None or key != self._maker_key:
             mask_size = (mask.shape[1], mask.shape[0])
-            self._matte_maker = MatteMaker(self.size, mask_size, refine=look.refine, smooth=look.smooth)
+            self._matte_maker = MatteMaker(self.size, mask_size, refine=refine, smooth=look.smooth)
             self._maker_key = key
         return self._matte_maker
 

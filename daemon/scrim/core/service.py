@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,17 +14,20 @@ import cv2
 
 from scrim.config import Settings
 from scrim.core.answers import Answers
+from scrim.core.capture.orient import Oriented, turned
 from scrim.core.capture.registry import find_camera, make_source
 from scrim.core.capture.scale import Scaled
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
-from scrim.core.control import Control, hidden_by
+from scrim.core.control import Control, InEffect, hidden_by
+from scrim.core.events import Event, Observers, StateWatch, config_selected
 from scrim.core.images import Images
-from scrim.core.look import first_look, image_url
+from scrim.core.look import first_look, image_url, kept_regions
 from scrim.core.loops import CaptureLoop, OutletLoop, PipelineLoop, SinkLoop
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
+from scrim.core.regulator import Regulator
 from scrim.core.remember import Memory
-from scrim.core.segment.loading import load_model
+from scrim.core.segment.loading import LoadedModel, load_model, load_small_model
 from scrim.core.sinks.feed import FeedSink
 from scrim.core.sinks.registry import make_sink
 from scrim.core.state import StateFile, state_path
@@ -35,6 +38,8 @@ from scrim.local.pictures import PictureDesk
 from scrim.local.server import LocalServer
 
 logger = logging.getLogger(__name__)
+
+_SUPERVISION_INTERVAL_S = 0.25
 
 _POOL_FRAMES = 8
 """One being made, one fresh and one last in the outlet, one in each mailbox and one in each sink's hands."""
@@ -61,52 +66,160 @@ def run(
         ScrimError: something cannot be used and no waiting will cure it.
     """
     cv2.setNumThreads(1)
-    caps = Caps(settings.camera.width, settings.camera.height, settings.camera.frame_rate)
     with ExitStack() as stack:
-        outlet = Outlet(PlaceholderPainter(caps.size), caps.frame_interval_s)
-        feed = FeedWriter()
-        sinks = _start_sinks(stack, settings, caps, feed)
-        outgoing = OutletLoop(outlet, [sink.mailbox for sink in sinks])
-        stack.enter_context(_running("outlet", outgoing.step))
-        stack.callback(_say_goodbye, outlet, outgoing, sinks)
-
-        model = load_model(settings.model)
-        stack.callback(model.segmenter.close)
-        pool = FramePool(caps.size, _POOL_FRAMES + 2 * len(sinks))
+        output = _start_output(stack, settings)
         memory = Memory(StateFile(state_path()), settings, assigned)
         stack.callback(memory.close)
-        start, desk = memory.recall(), PictureDesk()
-        images = Images(outside=desk)
-        is_named = image_url(start.settings) == image_url(settings)
-        look, missing = first_look(
-            start.settings, caps.size, start.revision, images, is_strict=is_named and not is_patient
-        )
-        pipeline = Pipeline(caps.size, model.segmenter, look, pool)
-        mailbox: Latest[Frame] = Latest()
-        processing = PipelineLoop(pipeline, mailbox, outlet)
-        stack.enter_context(_running("pipeline", processing.step, mailbox.close))
-
-        name = find_camera() if settings.camera.source == "auto" else settings.camera.source
-        capture = CaptureLoop(name, Scaled(make_source(name, caps), caps.size), mailbox, outlet)
-        stack.callback(capture.close)
-        if not is_patient:
-            capture.open()
-        outlet.hide(hidden_by(start.settings))
-        control = Control(start.settings, pipeline, outlet, images, base=settings, revision=start.revision)
-        control.missing, control.on_change = missing, memory.note
-        answers = Answers(
-            control, model, pipeline, outlet, capture, processing, outgoing, sinks, memory.forget
-        )
-        stack.enter_context(LocalServer(socket_path, answers, feed, desk))
-        stack.enter_context(_running("settings", partial(_change, control, memory), control.close))
+        filtering = _start_filtering(stack, settings, output, memory, is_patient=is_patient)
+        capture = _open_capture(stack, settings, output, filtering, is_patient=is_patient)
+        _start_answering(stack, socket_path, _Core(settings, output, filtering, capture, memory))
         stack.enter_context(_running("capture", capture.step, capture.stop))
         logger.info("core: running, socket %s", socket_path)
-        stop.wait()
+        while not stop.wait(_SUPERVISION_INTERVAL_S):
+            filtering.regulator.step()
 
 
-def _change(control: Control, memory: Memory) -> None:
-    control.step()
-    memory.step()
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """From the outlet on: it runs first and stops last, so that there is always a picture."""
+
+    caps: Caps
+    outlet: Outlet
+    feed: FeedWriter
+    sinks: list[SinkLoop]
+    loop: OutletLoop
+    observers: Observers
+    watch: StateWatch
+
+
+@dataclass(frozen=True, slots=True)
+class _Filtering:
+    """From the capture mailbox to the outlet."""
+
+    model: LoadedModel
+    pipeline: Pipeline
+    mailbox: Latest[Frame]
+    loop: PipelineLoop
+    regulator: Regulator
+    control: Control
+    desk: PictureDesk
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """Everything that answers are about."""
+
+    settings: Settings
+    output: _Output
+    filtering: _Filtering
+    capture: CaptureLoop
+    memory: Memory
+
+
+def _start_output(stack: ExitStack, settings: Settings) -> _Output:
+    camera = settings.camera
+    caps = Caps(camera.width, camera.height, camera.frame_rate)
+    outlet = Outlet(PlaceholderPainter(caps.size), caps.frame_interval_s)
+    feed, observers = FeedWriter(), Observers()
+    watch = StateWatch(observers.notify)
+    sinks = _start_sinks(stack, settings, caps, feed)
+    loop = OutletLoop(outlet, [sink.mailbox for sink in sinks], watch)
+    stack.enter_context(_running("outlet", loop.step))
+    stack.callback(_say_goodbye, outlet, loop, sinks)
+    return _Output(caps, outlet, feed, sinks, loop, observers, watch)
+
+
+def _start_filtering(
+    stack: ExitStack, settings: Settings, output: _Output, memory: Memory, *, is_patient: bool
+) -> _Filtering:
+    caps, outlet, start = output.caps, output.outlet, memory.recall()
+    model = load_model(settings.model)
+    stack.callback(model.segmenter.close)
+    small = load_small_model(settings)
+    if small is not None:
+        stack.callback(small.close)
+    desk = PictureDesk()
+    images = Images(outside=desk)
+    is_strict = image_url(start.settings) == image_url(settings) and not is_patient
+    look, missing = first_look(start.settings, caps.size, start.revision, images, is_strict=is_strict)
+    pool = FramePool(caps.size, _POOL_FRAMES + 2 * len(output.sinks))
+    keep = kept_regions(settings)
+    pipeline = Pipeline(caps.size, model.segmenter, look, pool, small=small, keep=keep)
+    regulator = Regulator(
+        start.settings,
+        caps.frame_rate,
+        pipeline,
+        outlet,
+        output.watch,
+        output.observers.notify,
+        has_small_model=small is not None,
+    )
+    outlet.hide(hidden_by(start.settings))
+    control = Control(start.settings, pipeline, outlet, images, base=settings, revision=start.revision)
+    control.missing = missing
+    mailbox: Latest[Frame] = Latest()
+    loop = PipelineLoop(pipeline, mailbox, outlet, regulator.processed)
+    stack.enter_context(_running("pipeline", loop.step, mailbox.close))
+    return _Filtering(model, pipeline, mailbox, loop, regulator, control, desk)
+
+
+def _open_capture(
+    stack: ExitStack, settings: Settings, output: _Output, filtering: _Filtering, *, is_patient: bool
+) -> CaptureLoop:
+    camera = settings.camera
+    name = find_camera() if camera.source == "auto" else camera.source
+    asked = turned(output.caps, camera.rotate)
+    source = Oriented(make_source(name, asked), mirror=camera.mirror, rotate=camera.rotate)
+    capture = CaptureLoop(
+        name, Scaled(source, output.caps.size), filtering.mailbox, output.outlet, output.watch
+    )
+    stack.callback(capture.close)
+    if not is_patient:
+        capture.open()
+    return capture
+
+
+def _start_answering(stack: ExitStack, socket_path: Path, core: _Core) -> None:
+    output, filtering, memory = core.output, core.filtering, core.memory
+    control = filtering.control
+    answers = Answers(
+        control,
+        filtering.model,
+        filtering.pipeline,
+        output.outlet,
+        core.capture,
+        filtering.loop,
+        output.loop,
+        output.sinks,
+        filtering.regulator,
+        memory.forget,
+    )
+    server = stack.enter_context(LocalServer(socket_path, answers, output.feed, filtering.desk))
+    output.observers.add(_Relay(server))
+
+    def changed(in_effect: InEffect) -> None:
+        memory.note(in_effect)
+        filtering.regulator.follow(in_effect.settings)
+        details = {"effect": in_effect.settings.effect, "revision": in_effect.revision}
+        output.observers.notify(config_selected(**details))
+
+    def step() -> None:
+        control.step()
+        memory.step()
+
+    control.on_change = changed
+    stack.enter_context(_running("settings", step, control.close))
+
+
+class _Relay:
+    """Hands every event to whoever listens at the local socket."""
+
+    def __init__(self, server: LocalServer) -> None:
+        self._server = server
+
+    def any_event(self, event: Event) -> None:
+        """See :class:`scrim.core.events.Observers`."""
+        self._server.publish(event.name, **event.payload)
 
 
 def _start_sinks(stack: ExitStack, settings: Settings, caps: Caps, feed: FeedWriter) -> list[SinkLoop]:

@@ -66,6 +66,13 @@ class EffectStatus(TypedDict):
     fit: Literal["cover", "contain", "stretch"]
 
 
+class QualityStatus(TypedDict):
+    """The budget's level: 0 is full quality; ``reason`` is time, temperature or under-voltage."""
+
+    level: int
+    reason: str | None
+
+
 class SinkStatus(TypedDict):
     """One sink. ``error`` says why it failed and what mends it."""
 
@@ -94,6 +101,8 @@ class Status(TypedDict):
     stages_ms: StagesStatus
     model: ModelStatus
     effect: EffectStatus
+    quality: QualityStatus
+    is_somebody_there: bool
     coverage: float
     sinks: list[SinkStatus]
     rss_mb: float

@@ -12,6 +12,8 @@ from scrim.frame import Matte, Plane, Planes
 _SMALLEST_SIGMA_PX = 14 / 8
 """At a level where the blur is narrower than this, shrinking shows: 45 dB against the true Gaussian here."""
 
+_COARSEST = 3
+
 _PERSON_WEIGHT = 16
 """How fast a shrunken pixel loses its say in the blur with the person's share of it: gone at 1 / 16."""
 
@@ -24,7 +26,8 @@ _NEUTRAL = 128
 
 def blur_level(sigma_px: float) -> int:
     """The coarsest pyramid level, 0 to 3, that can carry a Gaussian of ``sigma_px`` at frame size."""
-    return max((level for level in range(4) if sigma_px / (1 << level) >= _SMALLEST_SIGMA_PX), default=0)
+    levels = (level for level in range(_COARSEST + 1) if sigma_px / (1 << level) >= _SMALLEST_SIGMA_PX)
+    return max(levels, default=0)
 
 
 class BlurBackground:
@@ -36,14 +39,15 @@ class BlurBackground:
     Args:
         size: (width, height) in pixels of the frames, both even.
         sigma_px: standard deviation at frame size; a sigma below 1 counts as 1, because 0 would be the room.
+        coarser: pyramid levels to go beyond the coarsest that shows no difference; cheaper.
     """
 
-    def __init__(self, size: tuple[int, int], sigma_px: float) -> None:
+    def __init__(self, size: tuple[int, int], sigma_px: float, coarser: int = 0) -> None:
         sigma_px = max(1.0, sigma_px)
         width, height = size
-        self._level = blur_level(sigma_px)
+        self._level = min(_COARSEST, blur_level(sigma_px) + coarser)
         scale = 1 << self._level
-        inner = sqrt((sigma_px / scale) ** 2 - 0.25) if self._level else sigma_px
+        inner = sqrt(max((sigma_px / scale) ** 2 - 0.25, 0.01)) if self._level else sigma_px
         self._luma = _PlaneBlur(_shape(width, height, scale), inner)
         # Chroma planes are half as large: one level less shrinks them to the same size of pixel.
         half = (width // 2, height // 2)

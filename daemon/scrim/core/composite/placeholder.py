@@ -17,6 +17,7 @@ class Reason(StrEnum):
     CAMERA_LOST = "camera_lost"
     NO_SAFE_PICTURE = "no_safe_picture"
     EFFECT_OFF = "effect_off"
+    NOBODY = "nobody"
     STOPPING = "stopping"
 
 
@@ -25,6 +26,7 @@ CAPTIONS: dict[Reason, str] = {
     Reason.CAMERA_LOST: "Camera is not available",
     Reason.NO_SAFE_PICTURE: "Picture is protected",
     Reason.EFFECT_OFF: "Camera is private",
+    Reason.NOBODY: "Nobody is here",
     Reason.STOPPING: "Camera is off",
 }
 """What a viewer reads. Nothing here depends on what the camera sees."""

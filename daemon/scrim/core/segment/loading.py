@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scrim.config import ModelSettings
+from scrim.config import ModelSettings, Settings
 from scrim.core.places import state_folder
 from scrim.core.segment.form import choose_form
 from scrim.core.segment.model import Form, ModelSpec, catalogue, models_folder
@@ -61,6 +61,18 @@ def default_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Where models lie: a folder of one's own named in the environment, or scrim's."""
     named = environment.get("SCRIM_MODELS")
     return Path(named) if named else models_folder()
+
+
+def load_small_model(settings: Settings) -> TFLiteSegmenter | None:
+    """The cheaper model that may stand in when time is short; None when none is configured.
+
+    Raises:
+        ModelError: as ``load_model``.
+    """
+    name = settings.budget.small_model
+    if name is None or not settings.budget.is_adaptive or name == settings.model.name:
+        return None
+    return load_model(settings.model.model_copy(update={"name": name})).segmenter
 
 
 def default_threads() -> int:

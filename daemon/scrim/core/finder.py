@@ -1,0 +1,52 @@
+"""From a frame to a mask that can be trusted to be one."""
+
+import numpy as np
+
+from scrim.core.model_input import ModelInput
+from scrim.core.pyramid import Pyramid
+from scrim.core.segment.base import Segmenter
+from scrim.core.stats import StageClock
+from scrim.errors import SegmentError
+from scrim.frame import Mask
+
+
+class MaskFinder:
+    """One model, the picture it wants, and a look at what it answers.
+
+    Args:
+        frame_size: (width, height) in pixels of every frame, both even.
+        segmenter: finds the person.
+        clock: where the time of the stages ``input`` and ``segment`` is counted.
+    """
+
+    def __init__(self, frame_size: tuple[int, int], segmenter: Segmenter, clock: StageClock) -> None:
+        self._segmenter = segmenter
+        self._clock = clock
+        self._input = ModelInput(frame_size, segmenter.input_size)
+        self._mask_shape: tuple[int, int] | None = None
+
+    def find(self, pyramid: Pyramid) -> Mask:
+        """The mask of the pyramid's frame; overwritten by the next call.
+
+        Raises:
+            SegmentError: the model failed, or gave something that is not a mask.
+        """
+        with self._clock.stage("input"):
+            rgb = self._input.shrink(pyramid)
+        with self._clock.stage("segment"):
+            return self._checked(self._segmenter.segment(rgb))
+
+    def _checked(self, mask: object) -> Mask:
+        """The mask, if it is one: bytes, in the proportions of the model's input, never of another size."""
+        if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0:
+            shape = getattr(mask, "shape", type(mask))
+            raise SegmentError(f"the model gave {shape}, which is not a mask of bytes")
+        (height, width), (input_width, input_height) = mask.shape, self._segmenter.input_size
+        if self._mask_shape is None and width * input_height == height * input_width:
+            self._mask_shape = (height, width)
+        if mask.shape != self._mask_shape:
+            raise SegmentError(
+                f"the model gave a mask of {width}x{height} for an input of {input_width}x{input_height}; "
+                "a mask has the proportions of the input and never changes its size"
+            )
+        return mask

@@ -1,0 +1,132 @@
+"""Keeps filtering within its budget, and says so when it is not."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from scrim.config import Settings
+from scrim.core.budget import Budget, Change, Level, ladder
+from scrim.core.events import Event, FilterMonitor, StateWatch
+from scrim.core.health import HealthReader
+from scrim.core.outlet import Outlet
+from scrim.core.pipeline import FULL_QUALITY, Pipeline
+
+logger = logging.getLogger(__name__)
+
+HEALTH_INTERVAL_S = 1.0
+"""How often the board's temperature and supply are read."""
+
+
+class Regulator:
+    """Takes the time of each processed frame, chooses the level of quality, and reports heavy filtering.
+
+    ``processed`` is the pipeline thread's, ``step`` the supervisor's, ``follow`` anybody's.
+
+    Args:
+        settings: budget and reporting are used.
+        frame_rate: of the camera, frames per second.
+        pipeline: works at the level chosen.
+        outlet: is told how often frames will come.
+        watch: is told of each change.
+        notify: is given the events of the reporting period.
+        has_small_model: a smaller model is loaded.
+        health: reads temperature and supply.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        frame_rate: float,
+        pipeline: Pipeline,
+        outlet: Outlet,
+        watch: StateWatch,
+        notify: Callable[[Event], None],
+        *,
+        has_small_model: bool = False,
+        health: HealthReader | None = None,
+    ) -> None:
+        self._frame_rate = frame_rate
+        self._pipeline = pipeline
+        self._outlet = outlet
+        self._watch = watch
+        self._notify = notify
+        self._has_small_model = has_small_model
+        self._health = health if health is not None else HealthReader()
+        self._health_due_s = 0.0
+        self._lock = threading.Lock()
+        self._settings = settings
+        self._budget = self._make_budget(settings)
+        self._monitor = _make_monitor(settings, frame_rate)
+
+    @property
+    def level(self) -> Level:
+        """The level in use."""
+        return self._budget.level if self._settings.budget.is_adaptive else FULL_QUALITY
+
+    @property
+    def reason(self) -> str | None:
+        """Why that is not full quality; None when it is."""
+        return self._budget.reason if self._settings.budget.is_adaptive else None
+
+    def follow(self, settings: Settings) -> None:
+        """Do as other settings say."""
+        with self._lock:
+            before, self._settings = self._settings, settings
+            if settings.matte.refine != before.matte.refine:
+                self._budget = self._make_budget(settings)
+                self._use(self._budget.level)
+            self._budget.retarget(settings.processing_budget_per_frame)
+            if _reporting(settings) != _reporting(before):
+                self._monitor = _make_monitor(settings, self._frame_rate)
+
+    def processed(self, processing_ms: float) -> None:
+        """Take the time that one frame took, from being taken to being finished."""
+        with self._lock:
+            now_s = time.monotonic()
+            self._monitor.add(processing_ms, now_s)
+            if self._settings.budget.is_adaptive:
+                self._apply(self._budget.add(processing_ms, now_s))
+
+    def step(self) -> None:
+        """Look at the board's health and at the reporting period; about four times a second."""
+        now_s = time.monotonic()
+        for event in self._monitor.evaluate(now_s):
+            self._notify(event)
+        if now_s >= self._health_due_s:
+            self._health_due_s = now_s + HEALTH_INTERVAL_S
+            self._heed_health()
+
+    def _heed_health(self) -> None:
+        if not self._settings.budget.is_adaptive:
+            return
+        health = self._health.read()
+        with self._lock:
+            is_under_voltage = bool(health.is_under_voltage)
+            now_s = time.monotonic()
+            self._apply(self._budget.limit(now_s, health.temperature_c, is_under_voltage=is_under_voltage))
+
+    def _apply(self, change: Change | None) -> None:
+        if change is None:
+            return
+        logger.info(
+            "quality: level %d%s", change.level.number, f" ({change.reason})" if change.reason else ""
+        )
+        self._use(change.level)
+        self._watch.level(change.level.number, change.reason)
+
+    def _use(self, level: Level) -> None:
+        self._pipeline.degrade(level)
+        self._outlet.expect(self._pipeline.skips / self._frame_rate)
+
+    def _make_budget(self, settings: Settings) -> Budget:
+        levels = ladder(settings.matte.refine, self._has_small_model, self._frame_rate)
+        return Budget(levels, settings.processing_budget_per_frame, 1000 / self._frame_rate)
+
+
+def _reporting(settings: Settings) -> tuple[float, float]:
+    return settings.reporting_period_ms, settings.filter_cpu_utilization
+
+
+def _make_monitor(settings: Settings, frame_rate: float) -> FilterMonitor:
+    return FilterMonitor(frame_rate, *_reporting(settings))
