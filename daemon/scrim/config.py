@@ -206,6 +206,12 @@ class MatteSettings(_Section):
         True, "let the edge follow the picture; false is cheaper and coarser", "true or false"
     )
     smooth: bool = _key(True, "calm the edge over time where nothing moves", "true or false")
+    second_look: Literal["off", "stills", "always"] = _key(
+        "stills",
+        "look at a close-up of the person too, for a better edge and twice the time of the model; stills are "
+        "the images of scrim process",
+        "off, stills or always",
+    )
 
 
 class PersonSettings(_Section):

@@ -11,7 +11,7 @@ from scrim.core.model_input import ModelInput
 from scrim.core.pyramid import Pyramid
 from scrim.core.segment.model import load_spec
 from scrim.core.segment.tflite import TFLiteSegmenter
-from scrim.core.view import SecondLook
+from scrim.core.second_look import SecondLook
 from scrim.frame import Frame, Matte, Planes
 
 Bgr = NDArray[np.uint8]

@@ -152,7 +152,7 @@ def test_every_wrong_option_is_named(percent: float, period_ms: float) -> None:
 
 @given(
     st.lists(st.tuples(st.floats(0, 200), st.floats(0, 3)), max_size=60),
-    st.floats(0, 120),
+    st.just(0.0) | st.floats(0.001, 120),
     st.floats(1, 5000),
     st.floats(0.1, 100),
 )

@@ -30,6 +30,8 @@ EventName = Literal[
 
 NAMES: tuple[EventName, ...] = get_args(EventName)
 
+_LEAST_RATE_HZ = 0.001
+
 _SHARE_OF_INTERVAL = 0.8
 """Filtering that takes this share of a frame's interval is slow (Amazon Chime SDK, background blur 1.0)."""
 
@@ -95,7 +97,12 @@ class FilterMonitor:
         self, frame_rate: float, reporting_period_ms: float = 1000, filter_cpu_utilization: float = 30
     ) -> None:
         checks = [
-            ("frame_rate", frame_rate, frame_rate >= 0, "0 or above"),
+            (
+                "frame_rate",
+                frame_rate,
+                frame_rate == 0 or frame_rate >= _LEAST_RATE_HZ,
+                "0, or 0.001 or above",
+            ),
             ("reporting_period_ms", reporting_period_ms, reporting_period_ms > 0, "above 0"),
             (
                 "filter_cpu_utilization",

@@ -4,10 +4,11 @@ import numpy as np
 
 from scrim.core.model_input import ModelInput
 from scrim.core.pyramid import Pyramid
+from scrim.core.second_look import SecondLook
 from scrim.core.segment.base import Segmenter
 from scrim.core.stats import StageClock
 from scrim.errors import SegmentError
-from scrim.frame import Mask
+from scrim.frame import Mask, Plane
 
 
 class MaskFinder:
@@ -20,13 +21,18 @@ class MaskFinder:
     """
 
     def __init__(self, frame_size: tuple[int, int], segmenter: Segmenter, clock: StageClock) -> None:
-        self._segmenter = segmenter
+        self._frame_size = frame_size
+        self._segmenter = Checked(segmenter)
         self._clock = clock
         self._input = ModelInput(frame_size, segmenter.input_size)
-        self._mask_shape: tuple[int, int] | None = None
+        self._second_look: SecondLook | None = None
 
-    def find(self, pyramid: Pyramid) -> Mask:
+    def find(self, pyramid: Pyramid, *, looks_twice: bool = False) -> Mask:
         """The mask of the pyramid's frame; overwritten by the next call.
+
+        Args:
+            pyramid: loaded with the frame.
+            looks_twice: improve the mask by a close-up of the person, at the price of a second inference.
 
         Raises:
             SegmentError: the model failed, or gave something that is not a mask.
@@ -34,14 +40,46 @@ class MaskFinder:
         with self._clock.stage("input"):
             rgb = self._input.shrink(pyramid)
         with self._clock.stage("segment"):
-            return self._checked(self._segmenter.segment(rgb))
+            mask = self._segmenter.segment(rgb)
+            return self._improved(mask, pyramid) if looks_twice else mask
+
+    def _improved(self, mask: Mask, pyramid: Pyramid) -> Mask:
+        if self._second_look is None:
+            mask_size = (mask.shape[1], mask.shape[0])
+            self._second_look = SecondLook(self._frame_size, self._segmenter, mask_size)
+        return self._second_look.improved(mask, pyramid)
+
+
+class Checked:
+    """A segmenter whose answers are masks, or errors.
+
+    Args:
+        segmenter: the real one; its owner closes it.
+    """
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+        self._mask_shape: tuple[int, int] | None = None
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(width, height) in pixels of the picture ``segment`` wants."""
+        return self._segmenter.input_size
+
+    def segment(self, rgb: Plane) -> Mask:
+        """Find the person; see :class:`scrim.core.segment.base.Segmenter`."""
+        return self._checked(self._segmenter.segment(rgb))
+
+    def close(self) -> None:
+        """Let the model go."""
+        self._segmenter.close()
 
     def _checked(self, mask: object) -> Mask:
         """The mask, if it is one: bytes, in the proportions of the model's input, never of another size."""
         if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0:
             shape = getattr(mask, "shape", type(mask))
             raise SegmentError(f"the model gave {shape}, which is not a mask of bytes")
-        (height, width), (input_width, input_height) = mask.shape, self._segmenter.input_size
+        (height, width), (input_width, input_height) = mask.shape, self.input_size
         if self._mask_shape is None and width * input_height == height * input_width:
             self._mask_shape = (height, width)
         if mask.shape != self._mask_shape:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,10 +17,10 @@ from scrim.core.capture.base import EndOfStream
 from scrim.core.capture.file import VideoFile
 from scrim.core.capture.stills import IMAGE_SUFFIXES, list_stills, read_picture
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
-from scrim.core.look import prepare_look
+from scrim.core.images import BACKGROUND_FOLDERS
+from scrim.core.look import kept_regions, prepare_look
 from scrim.core.outlet import HOLD_S
-from scrim.core.pipeline import Look, Pipeline
-from scrim.core.segment.base import Segmenter
+from scrim.core.pipeline import Pipeline
 from scrim.core.segment.loading import load_model
 from scrim.core.sinks.file import VideoFileSink, open_writer
 from scrim.errors import ConfigError, ImageError, Problem, SegmentError
@@ -27,8 +28,8 @@ from scrim.frame import Frame, FramePool, Plane, Planes, SafeFrame
 
 T = TypeVar("T")
 
-MakeLook = Callable[[tuple[int, int]], Look]
-"""Prepares the look for a frame size, (width, height) in pixels."""
+MakePipeline = Callable[[tuple[int, int]], Pipeline]
+"""Makes a pipeline for a frame size, (width, height) in pixels."""
 
 
 def process(
@@ -61,19 +62,22 @@ def process(
         settings = settings.patched({"effect": "image", "image": background.resolve().as_uri()})
     if settings.effect == "off" and not settings.privacy.allow_raw:
         raise ConfigError([_NO_EFFECT])
-    folders = (background.resolve().parent,) if background is not None else ()
-
-    def make_look(size: tuple[int, int]) -> Look:
-        return prepare_look(settings, size, 1, folders) if folders else prepare_look(settings, size, 1)
-
+    folders = BACKGROUND_FOLDERS if background is None else (background.resolve().parent,)
     _check_not_overwritten(given, output, matte)
+    is_still = given.is_dir() or given.suffix.lower() in IMAGE_SUFFIXES
+    keep = kept_regions(settings)
     model = load_model(settings.model)
+
+    def make_pipeline(size: tuple[int, int]) -> Pipeline:
+        look = prepare_look(settings, size, 1, folders)
+        if is_still and settings.matte.second_look == "stills":
+            look = replace(look, looks_twice=True)
+        return Pipeline(size, model.segmenter, look, FramePool(size, 4), keep=keep)
+
     try:
-        if given.is_dir() or given.suffix.lower() in IMAGE_SUFFIXES:
-            return _process_stills(
-                model.segmenter, make_look, _still_jobs(given, output, matte), is_quiet=is_quiet
-            )
-        return _process_video(model.segmenter, make_look, given, output, matte, is_quiet=is_quiet)
+        if is_still:
+            return _process_stills(make_pipeline, _still_jobs(given, output, matte), is_quiet=is_quiet)
+        return _process_video(make_pipeline, given, output, matte, is_quiet=is_quiet)
     finally:
         model.segmenter.close()
 
@@ -96,9 +100,9 @@ def _still_jobs(given: Path, output: Path, matte: Path | None) -> list[Job]:
     return [(path, output / path.name, matte / f"{path.stem}.png" if matte else None) for path in names]
 
 
-def _process_stills(segmenter: Segmenter, make_look: MakeLook, jobs: list[Job], *, is_quiet: bool) -> int:
+def _process_stills(make_pipeline: MakePipeline, jobs: list[Job], *, is_quiet: bool) -> int:
     failed = 0
-    stills = _Stills(segmenter, make_look)
+    stills = _Stills(make_pipeline)
     for source, target, matte in _progress(jobs, len(jobs), is_quiet=is_quiet or len(jobs) < 2):
         picture, alpha, is_good = stills.filter(read_picture(source))
         _write_image(target, picture)
@@ -113,9 +117,8 @@ def _process_stills(segmenter: Segmenter, make_look: MakeLook, jobs: list[Job], 
 class _Stills:
     """Filters pictures of any size, each for itself."""
 
-    def __init__(self, segmenter: Segmenter, make_look: MakeLook) -> None:
-        self._segmenter = segmenter
-        self._make_look = make_look
+    def __init__(self, make_pipeline: MakePipeline) -> None:
+        self._make_pipeline = make_pipeline
         self._pipeline: Pipeline | None = None
 
     def filter(self, bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Plane, bool]:
@@ -132,13 +135,12 @@ class _Stills:
 
     def _for_size(self, size: tuple[int, int]) -> Pipeline:
         if self._pipeline is None or self._pipeline.size != size:
-            self._pipeline = Pipeline(size, self._segmenter, self._make_look(size), FramePool(size, 2))
+            self._pipeline = self._make_pipeline(size)
         return self._pipeline
 
 
 def _process_video(
-    segmenter: Segmenter,
-    make_look: MakeLook,
+    make_pipeline: MakePipeline,
     given: Path,
     output: Path,
     matte: Path | None,
@@ -151,12 +153,12 @@ def _process_video(
     with ExitStack() as stack:
         stack.callback(source.close)
         caps = source.open()
-        pipeline = Pipeline(caps.size, segmenter, make_look(caps.size), FramePool(caps.size, 4))
+        pipeline = make_pipeline(caps.size)
         stack.callback(sink.close)
         sink.open(caps)
         write_matte = stack.enter_context(open_writer(matte, caps, is_color=False)) if matte else None
         held: SafeFrame | None = None
-        for frame in _progress(_frames(source), source.frame_count, is_quiet=is_quiet):
+        for frame in _progress(_frames(source, caps.frame_rate), source.frame_count, is_quiet=is_quiet):
             safe, is_good = _safe(pipeline, frame, held, caps.frame_rate)
             failed += not is_good
             held = safe if is_good else held
@@ -185,14 +187,15 @@ def _safe(
     return PlaceholderPainter(pipeline.size).paint(Reason.NO_SAFE_PICTURE, 1), False
 
 
-def _frames(source: VideoFile) -> Iterator[Frame]:
+def _frames(source: VideoFile, frame_rate: float) -> Iterator[Frame]:
+    """All frames, stamped with their time in the clip: what happens must not depend on today's speed."""
     while True:
         try:
             frame = source.read()
         except EndOfStream:
             return
         if frame is not None:
-            yield frame
+            yield Frame(frame.planes, round(frame.sequence * 1e9 / frame_rate), frame.sequence)
 
 
 def _progress(items: Iterable[T], total: int | None, *, is_quiet: bool) -> Iterable[T]:

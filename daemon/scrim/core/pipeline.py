@@ -34,6 +34,7 @@ class Look:
         is_raw: let the picture pass unchanged; only where the local settings file allows it.
         refine: let the matte's edge follow the picture.
         smooth: calm the matte over time.
+        looks_twice: improve each mask by a second inference.
         wishes: who is shown, and from where.
         reuse_masks: a mask may serve frames after its own; only where the local settings file allows it.
     """
@@ -44,6 +45,7 @@ class Look:
     is_raw: bool = False
     refine: bool = True
     smooth: bool = True
+    looks_twice: bool = False
     wishes: Wishes = NO_WISHES
     reuse_masks: bool = False
 
@@ -164,7 +166,8 @@ class Pipeline:
             self._since_mask += 1
             return self.last_matte
         self._since_mask = 0
-        mask = self.subject.choose(finder.find(self._pyramid), frame.pts_ns)
+        looks_twice = look.looks_twice and level.refine
+        mask = self.subject.choose(finder.find(self._pyramid, looks_twice=looks_twice), frame.pts_ns)
         with self.clock.stage("matte"):
             matte = self._maker(mask, look, level).matte(mask, self._pyramid)
         self._since_mask = 1

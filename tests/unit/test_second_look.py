@@ -5,7 +5,7 @@ import pytest
 
 from scrim.core.pyramid import Pyramid
 from scrim.core.segment.constant import ConstantSegmenter
-from scrim.core.view import SecondLook
+from scrim.core.second_look import SecondLook
 from scrim.errors import SegmentError
 from scrim.frame import Frame, Mask, Plane, Planes
 
