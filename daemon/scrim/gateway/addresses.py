@@ -41,8 +41,9 @@ _NUMERIC = re.compile(r"(?:.*\.)?(?:0x[0-9a-f]*|[0-9]+)\.?", re.IGNORECASE)
 def is_public(address: Address) -> bool:
     """Whether an address is one on the internet and nothing else, such as IPv4 in an IPv6 address."""
     if isinstance(address, ipaddress.IPv6Address):
-        is_isatap = address.exploded[20:29] in {"0000:5efe", "0200:5efe"}
-        if address not in _INTERNET_6 or address.scope_id is not None or is_isatap:
+        if address.scope_id is not None or address not in _INTERNET_6:
+            return False
+        if address.exploded[20:29] in {"0000:5efe", "0200:5efe"}:  # ISATAP
             return False
     listed = any(address in network for network in _NOT_PUBLIC if network.version == address.version)
     return address.is_global and not address.is_multicast and not listed
