@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scrim.core.matte import MatteMaker
 from scrim.core.model_input import ModelInput
 from scrim.core.pyramid import Pyramid
+from scrim.core.second_look import SecondLook
 from scrim.core.segment.model import load_spec
 from scrim.core.segment.tflite import TFLiteSegmenter
-from scrim.core.second_look import SecondLook
 from scrim.frame import Frame, Matte, Planes
 
 Bgr = NDArray[np.uint8]

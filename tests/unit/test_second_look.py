@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from scrim.core.pyramid import Pyramid
-from scrim.core.segment.constant import ConstantSegmenter
 from scrim.core.second_look import SecondLook
+from scrim.core.segment.constant import ConstantSegmenter
 from scrim.errors import SegmentError
 from scrim.frame import Frame, Mask, Plane, Planes
 

@@ -142,8 +142,10 @@ class PipelineLoop:
         mailbox: where frames come from.
         outlet: where safe frames go.
         processed: is told how many ms each filtered frame took.
+        failed: is told when filtering begins to fail.
 
     Attributes:
+        submitted: frames handed to the pipeline.
         dropped: frames without a usable mask, or without a free buffer to put the result in.
     """
 
@@ -153,10 +155,13 @@ class PipelineLoop:
         mailbox: Latest[Frame],
         outlet: Outlet,
         processed: Callable[[float], None] = lambda _: None,
+        failed: Callable[[SegmentError], None] = lambda _: None,
     ) -> None:
         self._pipeline = pipeline
         self._processed = processed
+        self._failed = failed
         self._next_sequence = 0
+        self.submitted = 0
         self._mailbox = mailbox
         self._outlet = outlet
         self._failing = False
@@ -167,6 +172,7 @@ class PipelineLoop:
         frame = self._mailbox.get(0.5)
         if frame is None or self._is_skipped(frame):
             return
+        self.submitted += 1
         begin_s = time.perf_counter()
         try:
             safe = self._pipeline.process(frame)
@@ -194,7 +200,8 @@ class PipelineLoop:
         self.dropped += 1
         if not self._failing:
             logger.error("segmentation: %s", error)
-        self._failing = True
+            self._failing = True
+            self._failed(error)
 
 
 class OutletLoop:

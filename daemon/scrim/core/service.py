@@ -19,19 +19,22 @@ from scrim.core.capture.registry import find_camera, make_source
 from scrim.core.capture.scale import Scaled
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.control import Control, InEffect, hidden_by
-from scrim.core.events import Event, Observers, StateWatch, config_selected
+from scrim.core.events import Event, Observers, StateWatch, config_selected, filter_failed, filter_started
 from scrim.core.images import Images
 from scrim.core.look import first_look, image_url, kept_regions
 from scrim.core.loops import CaptureLoop, OutletLoop, PipelineLoop, SinkLoop
+from scrim.core.metrics import ErrorCount
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
 from scrim.core.regulator import Regulator
 from scrim.core.remember import Memory
+from scrim.core.report import FEED_NAME, Parts, Report
 from scrim.core.segment.loading import LoadedModel, load_model, load_small_model
 from scrim.core.sinks.feed import FeedSink
 from scrim.core.sinks.registry import make_sink
 from scrim.core.state import StateFile, state_path
 from scrim.core.workers import Latest, Worker
+from scrim.errors import SegmentError
 from scrim.frame import Caps, Frame, FramePool
 from scrim.local.feed import FeedWriter
 from scrim.local.pictures import PictureDesk
@@ -66,13 +69,16 @@ def run(
         ScrimError: something cannot be used and no waiting will cure it.
     """
     cv2.setNumThreads(1)
+    started_s = time.monotonic()
     with ExitStack() as stack:
+        errors = _count_errors(stack)
         output = _start_output(stack, settings)
         memory = Memory(StateFile(state_path()), settings, assigned)
         stack.callback(memory.close)
         filtering = _start_filtering(stack, settings, output, memory, is_patient=is_patient)
         capture = _open_capture(stack, settings, output, filtering, is_patient=is_patient)
-        _start_answering(stack, socket_path, _Core(settings, output, filtering, capture, memory))
+        core = _Core(output, filtering, capture, memory, errors, started_s)
+        _start_answering(stack, socket_path, core)
         stack.enter_context(_running("capture", capture.step, capture.stop))
         logger.info("core: running, socket %s", socket_path)
         while not stop.wait(_SUPERVISION_INTERVAL_S):
@@ -109,11 +115,12 @@ class _Filtering:
 class _Core:
     """Everything that answers are about."""
 
-    settings: Settings
     output: _Output
     filtering: _Filtering
     capture: CaptureLoop
     memory: Memory
+    errors: ErrorCount
+    started_s: float
 
 
 def _start_output(stack: ExitStack, settings: Settings) -> _Output:
@@ -158,7 +165,16 @@ def _start_filtering(
     control = Control(start.settings, pipeline, outlet, images, base=settings, revision=start.revision)
     control.missing = missing
     mailbox: Latest[Frame] = Latest()
-    loop = PipelineLoop(pipeline, mailbox, outlet, regulator.processed)
+    first = _First(lambda: output.observers.notify(filter_started(model=model.spec.name, delegate="cpu")))
+
+    def processed(processing_ms: float) -> None:
+        first.happens()
+        regulator.processed(processing_ms)
+
+    def failed(error: SegmentError) -> None:
+        output.observers.notify(filter_failed(error))
+
+    loop = PipelineLoop(pipeline, mailbox, outlet, processed, failed)
     stack.enter_context(_running("pipeline", loop.step, mailbox.close))
     return _Filtering(model, pipeline, mailbox, loop, regulator, control, desk)
 
@@ -182,7 +198,7 @@ def _open_capture(
 def _start_answering(stack: ExitStack, socket_path: Path, core: _Core) -> None:
     output, filtering, memory = core.output, core.filtering, core.memory
     control = filtering.control
-    answers = Answers(
+    parts = Parts(
         control,
         filtering.model,
         filtering.pipeline,
@@ -191,9 +207,12 @@ def _start_answering(stack: ExitStack, socket_path: Path, core: _Core) -> None:
         filtering.loop,
         output.loop,
         output.sinks,
+        output.feed,
         filtering.regulator,
-        memory.forget,
+        core.errors,
+        core.started_s,
     )
+    answers = Answers(control, Report(parts), memory.forget)
     server = stack.enter_context(LocalServer(socket_path, answers, output.feed, filtering.desk))
     output.observers.add(_Relay(server))
 
@@ -211,6 +230,26 @@ def _start_answering(stack: ExitStack, socket_path: Path, core: _Core) -> None:
     stack.enter_context(_running("settings", step, control.close))
 
 
+def _count_errors(stack: ExitStack) -> ErrorCount:
+    errors, scrim_logger = ErrorCount(), logging.getLogger("scrim")
+    scrim_logger.addHandler(errors)
+    stack.callback(scrim_logger.removeHandler, errors)
+    return errors
+
+
+class _First:
+    """Does something once."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act: Callable[[], None] | None = act
+
+    def happens(self) -> None:
+        """Do it, if this is the first time."""
+        act, self._act = self._act, None
+        if act is not None:
+            act()
+
+
 class _Relay:
     """Hands every event to whoever listens at the local socket."""
 
@@ -223,7 +262,7 @@ class _Relay:
 
 
 def _start_sinks(stack: ExitStack, settings: Settings, caps: Caps, feed: FeedWriter) -> list[SinkLoop]:
-    loops = [SinkLoop("feed", FeedSink(feed), caps)]
+    loops = [SinkLoop(FEED_NAME, FeedSink(feed), caps)]
     loops += [SinkLoop(url, make_sink(url), caps) for url in settings.sinks]
     for loop in loops:
         stack.callback(loop.close)

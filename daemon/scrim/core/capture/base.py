@@ -6,7 +6,7 @@ from scrim.errors import SourceError
 from scrim.frame import Caps, Frame
 
 
-class EndOfStream(SourceError):
+class EndOfStream(SourceError):  # noqa: N818  (it is no fault)
     """A file has been played to its end and was not asked to start again."""
 
 

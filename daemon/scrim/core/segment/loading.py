@@ -1,6 +1,7 @@
 """From the settings' model name to a segmenter that is ready."""
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +22,14 @@ class LoadedModel:
         segmenter: ready.
         spec: what it is.
         threads: inference threads.
+        loading_ms: time until it was ready.
         timings_ms: form to milliseconds per inference, where the forms were timed.
     """
 
     segmenter: TFLiteSegmenter
     spec: ModelSpec
     threads: int
+    loading_ms: float
     timings_ms: Mapping[Form, float] = field(default_factory=dict)
 
     @property
@@ -45,6 +48,7 @@ def load_model(settings: ModelSettings, folder: Path | None = None) -> LoadedMod
     Raises:
         ModelError: no such model or form, or the file is not what its TOML says.
     """
+    begin_s = time.perf_counter()
     forms = _forms(settings.name, folder or default_folder())
     threads = settings.threads or default_threads()
     if settings.form != "auto":
@@ -52,15 +56,20 @@ def load_model(settings: ModelSettings, folder: Path | None = None) -> LoadedMod
         if spec is None:
             form, allowed = settings.form, ", ".join(forms)
             raise ModelError(f"model.form = {form}: {settings.name} has no such form; allowed is {allowed}")
-        return LoadedModel(TFLiteSegmenter(spec, threads), spec, threads)
+        return _loaded(spec, threads, begin_s, {})
     choice = choose_form(forms, threads, timings_file())
-    return LoadedModel(TFLiteSegmenter(choice.spec, threads), choice.spec, threads, choice.timings_ms)
+    return _loaded(choice.spec, threads, begin_s, choice.timings_ms)
 
 
 def default_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Where models lie: a folder of one's own named in the environment, or scrim's."""
     named = environment.get("SCRIM_MODELS")
     return Path(named) if named else models_folder()
+
+
+def _loaded(spec: ModelSpec, threads: int, begin_s: float, timings_ms: Mapping[Form, float]) -> LoadedModel:
+    segmenter = TFLiteSegmenter(spec, threads)
+    return LoadedModel(segmenter, spec, threads, (time.perf_counter() - begin_s) * 1000, timings_ms)
 
 
 def load_small_model(settings: Settings) -> TFLiteSegmenter | None:

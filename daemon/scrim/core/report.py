@@ -1,0 +1,210 @@
+"""How everything is: status for people, metrics for operators."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from scrim import __version__
+from scrim.config import Settings, strength_name, strength_number
+from scrim.core.control import Control
+from scrim.core.health import HealthReader, ProcessReader
+from scrim.core.loops import CaptureLoop, OutletLoop, PipelineLoop, SinkLoop
+from scrim.core.metrics import DeviceFigures, ErrorCount, Figures, Metrics, Value
+from scrim.core.outlet import Outlet
+from scrim.core.pipeline import Pipeline
+from scrim.core.regulator import Regulator
+from scrim.core.segment.loading import LoadedModel
+from scrim.image_url import scheme_of, shown
+from scrim.local.feed import FeedWriter
+from scrim.local.status import (
+    EffectStatus,
+    FramesStatus,
+    ModelStatus,
+    SinkStatus,
+    StagesStatus,
+    State,
+    Status,
+)
+
+FEED_NAME = "feed"
+"""What people call the sink that the gateway reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a running core that a report looks at.
+
+    Attributes:
+        control: changes settings.
+        model: in use.
+        pipeline: makes frames safe.
+        outlet: decides what goes out.
+        capture: keeps the camera.
+        processing: feeds the pipeline.
+        outgoing: feeds the sinks.
+        sinks: one loop each.
+        feed: whose subscribers are the consumers of the sink ``feed``.
+        regulator: chooses the quality.
+        errors: counts what was logged as an error.
+        started_s: when the core was started, on the monotonic clock.
+    """
+
+    control: Control
+    model: LoadedModel
+    pipeline: Pipeline
+    outlet: Outlet
+    capture: CaptureLoop
+    processing: PipelineLoop
+    outgoing: OutletLoop
+    sinks: list[SinkLoop]
+    feed: FeedWriter
+    regulator: Regulator
+    errors: ErrorCount
+    started_s: float
+
+
+class Report:
+    """Says how everything is. Used from one thread.
+
+    Args:
+        parts: what there is.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._metrics = Metrics(HealthReader(), ProcessReader(time.monotonic), parts.started_s)
+
+    def status(self) -> Status:
+        """How everything is."""
+        in_effect = self._parts.control.in_effect
+        is_placeholder = self._parts.outgoing.showing == "placeholder"
+        latency = self._parts.outgoing.latency_ms
+        return {
+            "version": __version__,
+            "uptime_s": round(time.monotonic() - self._parts.started_s, 1),
+            "state": self._state(is_placeholder=is_placeholder),
+            "placeholder_reason": self._parts.outlet.reason if is_placeholder else None,
+            "revision": in_effect.revision,
+            "camera": {
+                "source": self._parts.capture.name,
+                "state": self._parts.capture.state,
+                "caps": str(self._parts.capture.caps or ""),
+                "error": self._parts.capture.error,
+            },
+            "frames": self._frames(),
+            "latency_ms": {"p50": round(latency.at(50), 1), "p95": round(latency.at(95), 1)},
+            "stages_ms": self._stages(),
+            "model": self._model_status(),
+            "effect": _effect(in_effect.settings, self._parts.control.missing),
+            "quality": {"level": self._parts.regulator.level.number, "reason": self._parts.regulator.reason},
+            "is_somebody_there": self._parts.pipeline.subject.presence.is_present,
+            "coverage": round(self._parts.pipeline.last_matte.coverage, 3),
+            "sinks": [_sink(sink) for sink in self._parts.sinks],
+            "rss_mb": _rss_mb(),
+        }
+
+    def metrics(self) -> dict[str, Value]:
+        """All metrics of this moment; see :class:`scrim.core.metrics.Metrics`."""
+        return self._metrics.snapshot(self._figures(), time.monotonic())
+
+    def _figures(self) -> Figures:
+        parts, frames, latency = self._parts, self._frames(), self._parts.outgoing.latency_ms
+        clock = parts.pipeline.clock
+        averages_ms = clock.averages_ms()
+        return Figures(
+            frames_submitted=parts.processing.submitted,
+            frames_segmented=clock.count.get("segment", 0),
+            frames_dropped=frames["dropped"],
+            frame_rate_in_hz=frames["rate_in_hz"],
+            frame_rate_out_hz=frames["rate_out_hz"],
+            segmentation_duration_ms=averages_ms.get("segment"),
+            effect_render_duration_ms=averages_ms.get("matte", 0.0) + averages_ms.get("composite", 0.0),
+            latency_p50_ms=latency.at(50),
+            latency_p95_ms=latency.at(95),
+            captures=[DeviceFigures(parts.capture.name, parts.capture.state)],
+            sinks=[self._sink_figures(sink) for sink in parts.sinks],
+            model=parts.model.spec.name,
+            delegate="cpu",
+            initialization_duration_ms=parts.model.loading_ms,
+            error_count=parts.errors.total,
+            quality_level=parts.regulator.level.number,
+            quality_reason=parts.regulator.reason,
+            matte_coverage=parts.pipeline.last_matte.coverage,
+            settings_revision=parts.control.in_effect.revision,
+        )
+
+    def _sink_figures(self, sink: SinkLoop) -> DeviceFigures:
+        consumers = self._parts.feed.subscribers if sink.name == FEED_NAME else None
+        return DeviceFigures(sink.name, _sink(sink)["state"], consumers)
+
+    def _state(self, *, is_placeholder: bool) -> State:
+        if self._parts.control.settings.effect == "off" and is_placeholder:
+            return "off"
+        if not is_placeholder:
+            return "running"
+        return "starting" if self._parts.capture.state == "starting" else "placeholder"
+
+    def _frames(self) -> FramesStatus:
+        now_ns = time.monotonic_ns()
+        captured, delivered = self._parts.capture.meter, self._parts.outgoing.meter
+        return {
+            "rate_in_hz": round(captured.rate_hz(now_ns), 1),
+            "rate_out_hz": round(delivered.rate_hz(now_ns), 1),
+            "captured": captured.total,
+            "delivered": delivered.total,
+            "dropped": self._parts.capture.dropped
+            + self._parts.processing.dropped
+            + self._parts.outlet.displaced,
+        }
+
+    def _stages(self) -> StagesStatus:
+        averages = self._parts.pipeline.clock.averages_ms()
+        return {
+            "capture": round(self._parts.capture.clock.averages_ms().get("capture", 0.0), 2),
+            "segment": round(averages.get("input", 0.0) + averages.get("segment", 0.0), 2),
+            "matte": round(averages.get("matte", 0.0), 2),
+            "composite": round(averages.get("composite", 0.0), 2),
+        }
+
+    def _model_status(self) -> ModelStatus:
+        width, height = self._parts.model.segmenter.input_size
+        spec = self._parts.model.spec
+        return {
+            "name": spec.name,
+            "form": spec.form,
+            "runtime": self._parts.model.runtime,
+            "input": f"{width}x{height}",
+        }
+
+
+def _effect(settings: Settings, missing: str | None) -> EffectStatus:
+    image = settings.background_replacement.background_image_url
+    strength, replacement = settings.background_blur.strength, settings.background_replacement
+    return {
+        "effect": settings.effect,
+        "strength": strength_number(strength),
+        "strength_name": strength_name(strength),
+        "color": replacement.default_color,
+        "image": shown(image) if image is not None and scheme_of(image) == "data" else image,
+        "image_error": missing,
+        "fit": replacement.fit,
+    }
+
+
+def _sink(loop: SinkLoop) -> SinkStatus:
+    state: Literal["open", "failed"] = "failed" if loop.error else "open"
+    return {
+        "name": loop.name,
+        "state": state,
+        "delivered": loop.delivered,
+        "dropped": loop.mailbox.dropped,
+        "error": loop.error,
+    }
+
+
+def _rss_mb() -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return round(int(line.split()[1]) * 1024 / 1e6, 1)
+    return 0.0
