@@ -1,0 +1,189 @@
+"""The whole settings document: what holds across its sections, and how it is patched."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+from pydantic import ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from scrim.config.kinds import EffectName, SinkURL
+from scrim.config.sections import (
+    BlurSettings,
+    BudgetSettings,
+    CameraSettings,
+    FramingSettings,
+    ImagesSettings,
+    KeepSettings,
+    MatteSettings,
+    ModelSettings,
+    PersonSettings,
+    PrivacySettings,
+    ReplacementSettings,
+    Section,
+    WebSettings,
+    setting,
+)
+from scrim.errors import ConfigError, Problem
+from scrim.image_url import scheme_of
+from scrim.patch import expand, merge
+from scrim.problems import problems_of, show
+
+LIVE_KEYS = frozenset(
+    {
+        "background_blur",
+        "background_replacement",
+        "matte",
+        "person",
+        "framing",
+        "processing_budget_per_frame",
+        "filter_cpu_utilization",
+        "reporting_period_ms",
+    }
+)
+"""What a patch may change while scrim runs. Devices, paths, models and privacy stay with the local file."""
+
+
+class Settings(Section):
+    """Everything that can be set."""
+
+    camera: CameraSettings = CameraSettings()
+    model: ModelSettings = ModelSettings()
+    background_blur: BlurSettings = BlurSettings()
+    background_replacement: ReplacementSettings = ReplacementSettings()
+    matte: MatteSettings = MatteSettings()
+    person: PersonSettings = PersonSettings()
+    framing: FramingSettings = FramingSettings()
+    keep: KeepSettings = KeepSettings()
+    budget: BudgetSettings = BudgetSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    processing_budget_per_frame: float = setting(
+        50.0, "percent of the frame interval that filtering may take", "1 to 100", ge=1, le=100
+    )
+    filter_cpu_utilization: float = setting(
+        30.0,
+        "percent of the time from which filtering is reported as heavy",
+        "above 0 and up to 100",
+        gt=0,
+        le=100,
+    )
+    reporting_period_ms: float = setting(
+        1000.0,
+        "how often slow or heavy filtering is looked for",
+        "above 0 and up to 3600000",
+        gt=0,
+        le=3_600_000,
+    )
+    sinks: tuple[SinkURL, ...] = setting(
+        (),
+        "where the picture goes besides the page's preview",
+        "a list of v4l2loopback:/dev/video10, file:/path/out.mkv, images:/folder; or []",
+        max_length=8,
+        strict=False,
+    )
+    images: ImagesSettings = ImagesSettings()
+    web: WebSettings = WebSettings()
+
+    @model_validator(mode="after")
+    def _one_effect(self) -> Self:
+        if self.background_blur.is_enabled and self.background_replacement.is_enabled:
+            raise PydanticCustomError("contradiction", "both effects")
+        url = self.background_replacement.background_image_url
+        if url is not None and scheme_of(url) == "http" and not self.images.allow_http:
+            raise PydanticCustomError("contradiction", "http image")
+        return self
+
+    @property
+    def effect(self) -> EffectName:
+        """The effect in one word."""
+        if self.background_blur.is_enabled:
+            return "blur"
+        if not self.background_replacement.is_enabled:
+            return "off"
+        return "color" if self.background_replacement.background_image_url is None else "image"
+
+    def patched(self, patch: Mapping[str, Any], *, live: bool = False) -> "Settings":
+        """A copy with a patch applied, checked whole; this document stays as it is.
+
+        Args:
+            patch: snake_case or camelCase keys; ``None`` sets a key back to its default. The shorthands
+                ``effect``, ``strength``, ``color``, ``image`` and ``fit`` are understood.
+            live: refuse everything that only the local file may say.
+
+        Raises:
+            ConfigError: with every problem found.
+        """
+        changes, problems = expand(patch)
+        if live:
+            problems += _local_keys(changes)
+            changes = {key: value for key, value in changes.items() if key not in _LOCAL_SECTIONS}
+        try:
+            wanted = from_document(merge(self.model_dump(), changes))
+        except ConfigError as error:
+            raise ConfigError([*problems, *error.problems], "request") from None
+        if patch.get("effect") == "image" and wanted.effect != "image":
+            problems.append(_NO_IMAGE)
+        if problems:
+            raise ConfigError(problems, "request")
+        return wanted
+
+
+_LOCAL_SECTIONS = Settings.model_fields.keys() - LIVE_KEYS
+
+_NO_IMAGE = Problem(
+    "effect",
+    "image",
+    "there is no image to show",
+    "name one in background_replacement.background_image_url too",
+)
+
+
+def from_document(document: Mapping[str, Any], where: str = "settings") -> Settings:
+    """Check a whole document of snake_case keys.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        problems = problems_of(error, Settings)
+        raise ConfigError(list(dict.fromkeys([*problems, *_contradictions(document)])), where) from None
+
+
+def _local_keys(changes: Mapping[str, Any]) -> list[Problem]:
+    return [
+        Problem(
+            key,
+            show(changes[key]),
+            "can only be changed in the local settings file",
+            ", ".join(sorted(LIVE_KEYS)),
+        )
+        for key in sorted(changes.keys() & _LOCAL_SECTIONS)
+    ]
+
+
+def _contradictions(document: Mapping[str, Any]) -> Iterator[Problem]:
+    """Keys that are right each by itself and wrong together; found even where other keys are wrong."""
+    blur, replacement = (_mapping(document.get(key)) for key in ("background_blur", "background_replacement"))
+    if blur.get("is_enabled", True) is True and replacement.get("is_enabled") is True:
+        keys = "background_blur.is_enabled and background_replacement.is_enabled"
+        yield Problem(keys, "true", "both are enabled", "one of them false")
+    if replacement.get("background_image_url") and replacement.get("default_color"):
+        keys = "background_replacement.background_image_url and background_replacement.default_color"
+        yield Problem(
+            keys, "(both given)", "an image and a colour are given together", "one of them left out"
+        )
+    url = replacement.get("background_image_url")
+    is_http = isinstance(url, str) and scheme_of(url) == "http"
+    if is_http and _mapping(document.get("images")).get("allow_http") is not True:
+        key = "background_replacement.background_image_url"
+        yield Problem(
+            key,
+            show(url),
+            "is not fetched without encryption",
+            "https:; or images.allow_http = true in the local settings file",
+        )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,87 @@
+"""Kinds of values: what may stand behind a key, each with its own check."""
+
+import re
+from typing import Annotated, Literal
+
+import webcolors
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from scrim.config.strength import STRENGTHS
+from scrim.image_url import MAX_DATA_URL_CHARACTERS, fault_of
+
+EffectName = Literal["off", "blur", "image", "color"]
+StrengthName = Literal["low", "medium", "high"]
+Fit = Literal["cover", "contain", "stretch"]
+ModelForm = Literal["auto", "int8", "float16"]
+
+MODEL_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+
+_SOURCE = r"(?:auto|demo|test):?|picamera:\d{1,2}|v4l2:/dev/.+|file:.+"
+_SINK = r"v4l2loopback:/dev/.+|(?:file|images):.+|memory:?"
+
+_COLORS_OF_CSS4 = {"rebeccapurple": "#663399"}
+"""What CSS Color 4 adds to the names of CSS 3, which are all that webcolors knows."""
+
+
+def _strength(value: object) -> object:
+    """A strength by name, any case, or a number in (0, 100]."""
+    if isinstance(value, str) and value.lower() in STRENGTHS:
+        return value.lower()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PydanticCustomError("strength", "is neither a name nor a number")
+    if not 0 < value <= 100:
+        raise PydanticCustomError("strength", "is out of range")
+    return float(value)
+
+
+def _color(value: str) -> str:
+    """A colour as ``#rrggbb``."""
+    text = value.strip().lower()
+    if re.fullmatch(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})", text):
+        return str(webcolors.normalize_hex("#" + text.removeprefix("#")))
+    try:
+        return _COLORS_OF_CSS4.get(text) or str(webcolors.name_to_hex(text))
+    except ValueError:
+        raise PydanticCustomError("color", "is not an opaque colour") from None
+
+
+def _source(value: str) -> str:
+    if not re.fullmatch(_SOURCE, value):
+        raise PydanticCustomError("source", "is not a source")
+    return value
+
+
+def _sink(value: str) -> str:
+    if not re.fullmatch(_SINK, value):
+        raise PydanticCustomError("sink", "is not a sink")
+    return value
+
+
+def _size_px(value: int) -> int:
+    if value % 2:
+        raise PydanticCustomError("size", "is odd, and chroma is shared by pairs of pixels")
+    return value
+
+
+def _image_url(value: str) -> str:
+    fault = fault_of(value)
+    if fault is not None:
+        raise PydanticCustomError("image_url", fault)
+    return value
+
+
+def none_if_empty(value: object) -> object:
+    """TOML has no null: an empty text stands for it."""
+    return None if value == "" else value
+
+
+Strength = Annotated[float | StrengthName, BeforeValidator(_strength)]
+Color = Annotated[str, AfterValidator(_color)]
+EvenPixels = Annotated[int, AfterValidator(_size_px)]
+ImageURL = Annotated[str, Field(max_length=MAX_DATA_URL_CHARACTERS), AfterValidator(_image_url)]
+HostName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._:-]+$")]
+SourceURL = Annotated[str, AfterValidator(_source)]
+SinkURL = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_sink)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Region = Annotated[tuple[Fraction, Fraction, Fraction, Fraction], Field(strict=False)]

@@ -1,0 +1,211 @@
+"""The sections of the settings document: each key with its default, its meaning and what is allowed."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from scrim.config.kinds import (
+    MODEL_NAME,
+    Color,
+    EvenPixels,
+    Fit,
+    HostName,
+    ImageURL,
+    ModelForm,
+    Region,
+    SourceURL,
+    Strength,
+    none_if_empty,
+)
+
+
+def setting(default: Any, description: str, allowed: str, **limits: Any) -> Any:  # noqa: ANN401
+    """A settings key: its default, what it does, and what a person may write."""
+    return Field(default, description=description, json_schema_extra={"allowed": allowed}, **limits)
+
+
+class Section(BaseModel):
+    """A part of the document: frozen, with no key that is not known and no value of another type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class CameraSettings(Section):
+    """Where the picture comes from."""
+
+    source: SourceURL = setting(
+        "auto",
+        "auto takes the first camera, or plays the demo where there is none",
+        "auto, picamera:0, v4l2:/dev/video0, file:/path/clip.mp4, demo: or test:",
+        min_length=1,
+        max_length=4096,
+    )
+    width: EvenPixels = setting(
+        1280, "pixels; the picture going out has this size", "even, 64 to 4096", ge=64, le=4096
+    )
+    height: EvenPixels = setting(720, "pixels", "even, 64 to 4096", ge=64, le=4096)
+    frame_rate: float = setting(30.0, "frames per second asked of the camera", "1 to 120", ge=1, le=120)
+    mirror: bool = setting(False, "swap left and right", "true or false")
+    rotate: Literal[0, 90, 180, 270] = setting(0, "degrees clockwise, before mirroring", "0, 90, 180 or 270")
+
+
+class ModelSettings(Section):
+    """Which model finds the person."""
+
+    name: str = setting(
+        "person-256x144",
+        "a model in the models folder; larger finds finer edges and costs more",
+        "person-192x112, person-256x144, person-320x176, person-384x208 or one of your own",
+        pattern=MODEL_NAME,
+    )
+    form: ModelForm = setting(
+        "auto", "auto times the model's forms once and takes the fastest here", "auto, int8 or float16"
+    )
+    threads: int = setting(
+        0, "inference threads; 0 is one fewer than the processor has cores", "0 to 8", ge=0, le=8
+    )
+
+
+class BlurSettings(Section):
+    """Blur the room. The person is left out of the blur, so nobody glows."""
+
+    is_enabled: bool = setting(True, "whether the background is blurred", "true or false")
+    strength: Strength = setting("medium", "how much", "low, medium, high, or a number above 0 and up to 100")
+
+
+class ReplacementSettings(Section):
+    """Replace the room by an image or a colour: concealment, where blur is obfuscation."""
+
+    is_enabled: bool = setting(False, "whether the background is replaced", "true or false")
+    background_image_url: Annotated[ImageURL | None, BeforeValidator(none_if_empty)] = setting(
+        None,
+        "an image; empty for a colour",
+        "https:, data:, or file: below /var/lib/scrim/backgrounds or /usr/share/scrim/backgrounds",
+    )
+    default_color: Annotated[Color | None, BeforeValidator(none_if_empty)] = setting(
+        None,
+        "a colour; without colour and image the background is black",
+        "#RRGGBB, #RGB or a CSS colour name",
+    )
+    fit: Fit = setting(
+        "cover", "how an image of another shape fills the picture", "cover, contain or stretch"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.background_image_url is not None and self.default_color is not None:
+            raise PydanticCustomError("contradiction", "image and color")
+        return self
+
+
+class MatteSettings(Section):
+    """How the model's coarse mask becomes the edge of the person."""
+
+    refine: bool = setting(
+        True, "let the edge follow the picture; false is cheaper and coarser", "true or false"
+    )
+    smooth: bool = setting(True, "calm the edge over time where nothing moves", "true or false")
+    second_look: Literal["off", "stills", "always"] = setting(
+        "stills",
+        "look at a close-up of the person too, for a better edge and twice the time of the model; stills are "
+        "the images of scrim process",
+        "off, stills or always",
+    )
+
+
+class PersonSettings(Section):
+    """Who is shown, and what when nobody is."""
+
+    persons: Literal["all", "largest"] = setting(
+        "all", "who is shown; largest hides everybody but one", "all or largest"
+    )
+    nobody: Literal["blur", "placeholder"] = setting(
+        "blur",
+        "what is shown when nobody is there; blur means the effect in use, over the whole picture",
+        "blur or placeholder",
+    )
+    placeholder_after_s: float = setting(
+        10.0, "seconds without a person before that placeholder, 3 at the least", "0 to 3600", ge=0, le=3600
+    )
+
+
+class FramingSettings(Section):
+    """Let the picture follow the person."""
+
+    is_enabled: bool = setting(False, "whether it does", "true or false")
+    max_zoom: float = setting(1.5, "how near it may come", "1 to 3", ge=1, le=3)
+
+
+class KeepSettings(Section):
+    """Parts of the room that are always shown, such as a chair or a microphone. Only this file can say so."""
+
+    regions: tuple[Region, ...] = setting(
+        (),
+        "rectangles, in fractions of the picture",
+        "a list of at most 16 [left, top, width, height], each from 0 to 1",
+        max_length=16,
+        strict=False,
+    )
+    image_path: Annotated[str | None, BeforeValidator(none_if_empty)] = setting(
+        None,
+        "a grey PNG; where it is white the room is shown. Empty for none",
+        "path of a PNG of at most 4096 x 4096 pixels and 8 MiB",
+        max_length=4096,
+    )
+
+
+class PrivacySettings(Section):
+    """What may be seen."""
+
+    allow_raw: bool = setting(
+        False,
+        "let the picture pass unchanged when no effect is on; only this file can say so. "
+        "false shows the placeholder instead",
+        "true or false",
+    )
+
+
+class BudgetSettings(Section):
+    """How quality gives way when time is short."""
+
+    is_adaptive: bool = setting(
+        True,
+        "lower the quality rather than fall behind, and raise it again when there is room",
+        "true or false",
+    )
+    small_model: Annotated[str | None, BeforeValidator(none_if_empty)] = setting(
+        None,
+        "a cheaper model that may stand in; it is kept in memory beside the first. Empty for none",
+        "a model's name, such as person-192x112",
+        pattern=MODEL_NAME,
+    )
+    reuse_masks: bool = setting(
+        False,
+        "when time is short, use a mask for the frames after its own too. A LEAK: where the person moves "
+        "away, the room is seen until the next mask",
+        "true or false",
+    )
+
+
+class ImagesSettings(Section):
+    """From where background images may be fetched."""
+
+    allow_http: bool = setting(
+        False, "fetch http: images too, which anybody on the way can read and exchange", "true or false"
+    )
+    allow_hosts: tuple[HostName, ...] = setting(
+        (),
+        "hosts that may have an address in the local network; all others must be on the internet",
+        'a list of names or addresses, such as ["nas.lan", "192.168.1.5"]; or []',
+        max_length=64,
+        strict=False,
+    )
+
+
+class WebSettings(Section):
+    """The page for people."""
+
+    is_enabled: bool = setting(True, "serve the page", "true or false")
+    host: str = setting("127.0.0.1", "address to listen on", "a loopback address", max_length=253)
+    port: int = setting(8080, "TCP port; 0 takes a free one", "0 to 65535", ge=0, le=65535)
