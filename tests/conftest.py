@@ -17,10 +17,18 @@ PATIENCE_S = 120
 Scrim = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+@pytest.fixture(autouse=True)
+def state_of_nobody(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes what this user's scrim remembers."""
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+
+
 @pytest.fixture
 def scrim_environment(tmp_path: Path) -> dict[str, str]:
     """Nothing of this user's settings, socket or remembered timings."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("SCRIM_")}
+    ours = ("SCRIM_", "STATE_DIRECTORY", "RUNTIME_DIRECTORY")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     return kept | {
         "XDG_STATE_HOME": str(tmp_path / "state"),
         "XDG_RUNTIME_DIR": str(tmp_path / "runtime"),

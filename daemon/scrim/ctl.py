@@ -36,6 +36,7 @@ Exit status: 0 done; 1 not done, or no core; 2 a wrong command line; 78 settings
 _PREVIEW_S = 5.0
 _WATCH_S = 1.0
 _JPEG_QUALITY = 92
+_STILLS = (".jpg", ".jpeg", ".png")
 _CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 Commands = Any  # argparse's own type for sub-parsers is private
@@ -187,15 +188,15 @@ def _read_patch(path: Path) -> dict[str, Any]:
 
 def _preview(options: argparse.Namespace) -> int:
     path: Path = options.file
-    encode = _ENCODERS.get(path.suffix.lower())
-    if encode is None:
-        raise ImageError(f"{path}: is no name for a still; it must end in one of {', '.join(_ENCODERS)}")
+    suffix = path.suffix.lower()
+    if suffix not in _STILLS:
+        raise ImageError(f"{path}: is no name for a still; it must end in one of {', '.join(_STILLS)}")
     with Client(options.socket) as client:
         picture = client.preview(_PREVIEW_S)
     if picture is None:
         raise LocalError(f"no picture came within {_PREVIEW_S:g} s; 'scrim ctl status' says how the core is")
     try:
-        path.write_bytes(encode(picture))
+        path.write_bytes(_still(picture, suffix))
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}; name a place that can be written") from None
     height, width = picture.planes.y.shape
@@ -203,24 +204,15 @@ def _preview(options: argparse.Namespace) -> int:
     return 0
 
 
-def _jpeg(picture: "Picture") -> bytes:
-    import simplejpeg
-
-    jpeg: bytes = simplejpeg.encode_jpeg_yuv_planes(*picture.planes, quality=_JPEG_QUALITY)
-    return jpeg
-
-
-def _png(picture: "Picture") -> bytes:
+def _still(picture: "Picture", suffix: str) -> bytes:
     import cv2
     import numpy as np
 
     height, width = picture.planes.y.shape
     i420 = np.concatenate([plane.reshape(-1) for plane in picture.planes]).reshape(height * 3 // 2, width)
-    _, png = cv2.imencode(".png", cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420))
-    return png.tobytes()
-
-
-_ENCODERS: dict[str, Callable[["Picture"], bytes]] = {".jpg": _jpeg, ".jpeg": _jpeg, ".png": _png}
+    bgr = cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420)
+    _, encoded = cv2.imencode(suffix, bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return encoded.tobytes()
 
 
 def _events(options: argparse.Namespace) -> int:

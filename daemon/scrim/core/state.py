@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 LEAST_INTERVAL_S = 10.0
 """Between two writes, to spare the card."""
 
-MAX_STATE_BYTES = 64 * 1024
+MAX_STATE_BYTES = 256 * 1024
 """A state file larger than this is refused before it is parsed."""
 
 Document = dict[str, Any]

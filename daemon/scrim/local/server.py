@@ -86,6 +86,11 @@ class LocalServer:
         """How many are connected."""
         return len(self._peers)
 
+    @property
+    def subscribers(self) -> int:
+        """How many of them hear events."""
+        return sum(peer.wants_events for peer in tuple(self._peers))
+
     def start(self) -> None:
         """Take the socket's place and begin to answer.
 

@@ -3,6 +3,7 @@
 const POLL_MS = 1000;
 const HIDDEN_POLL_MS = 5000;
 const ANSWER_MS = 4000;
+const CHANGE_MS = 25000; // an image may be slow to come
 const STRENGTHS = { low: 7, medium: 15, high: 30 };
 const SWATCHES = ["#0f766e", "#336699", "#5b4b8a", "#7a3b3b", "#3f4b57", "#e8e4da"];
 const REASONS = {
@@ -178,7 +179,9 @@ function showEffect() {
   showStrength(effect.strength);
   unlessEdited("color-text", effect.color ?? "");
   unlessEdited("color", effect.color ?? "#336699");
-  unlessEdited("image", effect.image ?? "");
+  unlessEdited("image", effect.image?.startsWith("data:") ? "" : (effect.image ?? ""));
+  put("image-missing", effect.image_error ? `Black stands in for the image: ${effect.image_error}` : "");
+  $("image-missing").hidden = !effect.image_error;
   unlessEdited("fit", effect.fit);
   for (const swatch of $("swatches").children) swatch.setAttribute("aria-pressed", swatch.value === effect.color);
 }
@@ -235,7 +238,7 @@ async function send(patch, fields) {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-Scrim": "1" },
       body: JSON.stringify(patch),
-      signal: AbortSignal.timeout(15000),
+      signal: AbortSignal.timeout(CHANGE_MS),
     });
     const text = await response.text();
     answer = response.headers.get("Content-Type")?.startsWith("application/json") ? JSON.parse(text) : { ok: false, errors: [{ message: text }] };

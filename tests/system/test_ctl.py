@@ -1,0 +1,394 @@
+"""``scrim ctl`` against a real core and a real gateway; images from outside, from end to end."""
+
+import asyncio
+import base64
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from scrim.errors import ConfigError, LocalError
+from scrim.local import AsyncClient, Client
+from scrim.local.server import LocalServer
+
+PATIENCE_S = 60.0
+PNG = cv2.imencode(".png", np.full((60, 80, 3), 255, np.uint8))[1].tobytes()
+DATA_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
+
+CONFIG = """
+sinks = []
+[camera]
+source = "test:"
+width = 160
+height = 120
+[model]
+name = "person-192x112"
+form = "float16"
+[images]
+allow_http = true
+allow_hosts = ["127.0.0.1"]
+[web]
+port = 0
+"""
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+class Running:
+    """A core and a gateway, each a process, with one socket; ``ctl`` runs the command line against them."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self.path = folder / "core.sock"
+        (folder / "scrim.toml").write_text(CONFIG)
+        self.environment = environment | {
+            "SCRIM_SOCKET": str(self.path),
+            "SCRIM_CONFIG": str(folder / "scrim.toml"),
+        }
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, *arguments: str) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.children[name] = subprocess.Popen(
+                [sys.executable, "-m", "scrim", name, *arguments],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    def stop(self, name: str, number: int = signal.SIGTERM) -> None:
+        child = self.children.pop(name)
+        child.send_signal(number)
+        child.wait(PATIENCE_S)
+
+    def ctl(self, *arguments: str | Path, given: str = "") -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "scrim", "ctl", *map(str, arguments)],
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    def client(self) -> Client:
+        return Client(self.path, timeout_s=PATIENCE_S)
+
+    def is_up(self) -> bool:
+        try:
+            with self.client() as client:
+                return client.status()["state"] == "running"
+        except LocalError:
+            return False
+
+    def set_when_gateway_is_there(self, patch: dict[str, Any]) -> dict[str, Any]:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                with self.client() as client:
+                    return client.set(patch)
+            except ConfigError as error:
+                if "gateway" not in str(error) or time.monotonic() > deadline_s:
+                    raise
+                time.sleep(0.05)
+
+
+@pytest.fixture
+def core(tmp_path: Path, scrim_environment: dict[str, str]) -> Iterator[Running]:
+    running = Running(tmp_path, scrim_environment)
+    running.start("core")
+    try:
+        until(running.is_up)
+        yield running
+    finally:
+        for name in tuple(running.children):
+            running.stop(name)
+
+
+class Server(ThreadingHTTPServer):
+    """Images on loopback: ``/slow.png`` waits for ``let_go``.
+
+    Attributes:
+        asked: the paths that were asked for.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[str] = []
+        self.let_go = threading.Event()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}{path}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        server = self.server
+        assert isinstance(server, Server)
+        server.asked.append(self.path)
+        if self.path == "/slow.png":
+            server.let_go.wait(PATIENCE_S)
+        if self.path == "/none.png":
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(PNG)
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as serving:
+        thread = threading.Thread(target=serving.serve_forever)
+        thread.start()
+        yield serving
+        serving.let_go.set()
+        serving.shutdown()
+        thread.join()
+
+
+def test_status_for_people_and_for_programs(core: Running):
+    text = core.ctl("status")
+    assert text.returncode == 0
+    assert "running" in text.stdout
+    assert "blurred, strength 15 (medium)" in text.stdout
+    answer = json.loads(core.ctl("status", "--json").stdout)
+    assert answer["effect"]["effect"] == "blur"
+    with core.client() as client:
+        assert client.status().keys() == answer.keys()
+
+
+def test_watch_goes_on_until_it_is_interrupted(core: Running):
+    command = [sys.executable, "-m", "scrim", "ctl", "status", "--json", "--watch"]
+    with subprocess.Popen(command, env=core.environment, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        for _ in range(2):
+            assert json.loads(watching.stdout.readline())["state"] == "running"
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(PATIENCE_S) == 0
+
+
+def test_set_and_reset(core: Running):
+    done = core.ctl("set", "effect=color", "color=teal")
+    assert (done.returncode, done.stdout) == (0, "scrim: revision 2 is in effect\n")
+    answer = json.loads(core.ctl("set", "--json", "strength=40", "fit=contain").stdout)
+    assert answer["settings"]["background_blur"]["strength"] == 40
+    assert core.ctl("reset").stdout == "scrim: revision 4 is in effect\n"
+    with core.client() as client:
+        assert client.status()["effect"]["effect"] == "blur"
+
+
+def test_set_from_a_file_and_from_standard_input(core: Running, tmp_path: Path):
+    patch = '{"backgroundBlur": {"isEnabled": true, "strength": "high"}}'
+    (tmp_path / "patch.json").write_text(patch)
+    assert core.ctl("set", "--file", tmp_path / "patch.json").returncode == 0
+    assert core.ctl("set", "--file", "-", "fit=stretch", given='{"strength": "low"}').returncode == 0
+    with core.client() as client:
+        effect = client.status()["effect"]
+    assert (effect["strength_name"], effect["fit"]) == ("low", "stretch")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["set", "strength=0", "color=transparent"], 78, "2 problems"),
+        (["set", "effect=off"], 78, "privacy.allow_raw"),
+        (["set", "camera.width=640"], 78, "can only be changed in the local settings file"),
+        (["set", "effect"], 78, "ctl set = effect: is no assignment"),
+        (["set"], 78, "nothing is to be changed"),
+        (["set", "--file", "/none.json"], 78, "--file = /none.json"),
+        (["set", "--file", "/dev/null"], 78, "is not JSON"),
+        (["preview", "x.gif"], 1, "must end in one of .jpg, .jpeg, .png"),
+        (["preview", "/none/x.png"], 1, "name a place that can be written"),
+        (["--socket", "/none/core.sock", "status"], 1, "start it with 'scrim run'"),
+        ([], 2, "ACTION"),
+    ],
+)
+def test_what_cannot_be_done_is_said(core: Running, arguments: list[str], status: int, said: str):
+    done = core.ctl(*arguments)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["now.jpg", "now.png"])
+def test_preview_saves_what_goes_out(core: Running, tmp_path: Path, name: str):
+    core.ctl("set", "effect=color", "color=#00f")
+    done = core.ctl("preview", tmp_path / name)
+    assert "160x120, effect" in done.stdout
+    picture = cv2.imread(str(tmp_path / name))
+    assert picture.shape == (120, 160, 3)
+    assert np.abs(picture[2, 2].astype(int) - (255, 0, 0)).max() < 12
+
+
+class Quiet:
+    def handle(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize("options", [["--json"], ["--json", "--follow"], ["--follow"]])
+def test_events_are_printed_as_they_come(
+    tmp_path: Path, scrim_environment: dict[str, str], options: list[str]
+):
+    path = tmp_path / "run" / "core.sock"
+    command = [sys.executable, "-m", "scrim", "ctl", "--socket", str(path), "events", *options]
+    with (
+        LocalServer(path, Quiet()) as server,
+        subprocess.Popen(
+            command, env=scrim_environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as following,
+    ):
+        assert following.stdout is not None
+        until(lambda: server.subscribers)
+        server.publish("camera_lost", reason="unplugged")
+        line = following.stdout.readline()
+        assert "camera_lost" in line
+        assert "unplugged" in line
+        if "--json" in options:
+            assert json.loads(line) == {"event": "camera_lost", "reason": "unplugged"}
+        if "--follow" in options:
+            server.publish("camera_back")
+            assert "camera_back" in following.stdout.readline()
+            server.close()
+            assert following.wait(PATIENCE_S) == 1
+        else:
+            assert following.wait(PATIENCE_S) == 0
+
+
+def test_what_was_changed_survives_a_restart_and_a_reset_drops_it(core: Running):
+    core.ctl("set", "effect=color", "color=teal")
+    core.stop("core")
+    core.start("core")
+    until(core.is_up)
+    with core.client() as client:
+        assert client.status()["effect"]["color"] == "#008080"
+    core.stop("core")
+    core.start("core", "--set", "effect=blur")
+    until(core.is_up)
+    with core.client() as client:
+        assert client.status()["effect"]["effect"] == "blur"
+        client.reset()
+    core.stop("core")
+    assert not list((core.folder / "state" / "scrim").glob("state*"))
+
+
+def test_an_image_from_outside_needs_the_gateway(core: Running, server: Server):
+    done = core.ctl("set", "effect=image", f"image={server.url('/a.png')}")
+    assert done.returncode == 78
+    assert "start it with 'scrim gateway'" in done.stderr
+    core.start("gateway")
+    answer = core.set_when_gateway_is_there({"effect": "image", "image": server.url("/a.png")})
+    assert answer["revision"] == 2
+    with core.client() as client:
+        picture = client.preview(PATIENCE_S)
+        assert picture is not None
+        assert int(picture.planes.y[2, 2]) == 235
+        for patch in ({"fit": "contain"}, {"effect": "blur"}, {"effect": "image"}):
+            client.set(patch)
+        with pytest.raises(ConfigError, match="404 Not Found") as caught:
+            client.set({"image": server.url("/none.png")})
+        assert caught.value.in_effect is not None
+        assert caught.value.in_effect["revision"] == 5
+        client.set({"image": DATA_URL})
+    assert server.asked == ["/a.png", "/none.png"]
+
+
+def test_status_answers_while_an_image_is_on_its_way_and_the_later_change_wins(core: Running, server: Server):
+    core.start("gateway")
+    core.set_when_gateway_is_there({"effect": "image", "image": DATA_URL})
+
+    async def scenario() -> None:
+        async with AsyncClient(core.path, PATIENCE_S) as client:
+            slow = asyncio.create_task(client.set({"image": server.url("/slow.png")}))
+            while "/slow.png" not in server.asked:
+                assert (await client.status())["revision"] == 2
+            assert (await client.set({"effect": "color", "color": "red"}))["revision"] == 3
+            with pytest.raises(LocalError, match="superseded by a later request"):
+                await slow
+            server.let_go.set()
+            assert (await client.set({"strength": "low"}))["revision"] == 4
+            assert (await client.status())["effect"]["color"] == "#ff0000"
+
+    asyncio.run(scenario())
+
+
+def test_a_gateway_that_dies_while_it_fetches_changes_nothing(core: Running, server: Server):
+    core.start("gateway")
+    core.set_when_gateway_is_there({"effect": "image", "image": DATA_URL})
+
+    async def scenario() -> None:
+        async with AsyncClient(core.path, PATIENCE_S) as client:
+            slow = asyncio.create_task(client.set({"image": server.url("/slow.png")}))
+            while "/slow.png" not in server.asked:
+                await asyncio.sleep(0.01)
+            core.stop("gateway", signal.SIGKILL)
+            with pytest.raises(ConfigError, match="has gone while it fetched"):
+                await slow
+            status = await client.status()
+            assert (status["revision"], status["state"]) == (2, "running")
+
+    asyncio.run(scenario())
+
+
+def test_an_image_that_was_set_is_fetched_again_after_a_restart(core: Running, server: Server):
+    core.start("gateway")
+    core.set_when_gateway_is_there({"effect": "image", "image": server.url("/a.png")})
+    core.stop("core")
+    core.start("core")
+    until(core.is_up)
+
+    def is_there() -> bool:
+        with core.client() as client:
+            return client.status()["effect"]["image_error"] is None
+
+    until(is_there)
+    assert server.asked == ["/a.png", "/a.png"]
+    with core.client() as client:
+        picture = client.preview(PATIENCE_S)
+    assert picture is not None
+    assert int(picture.planes.y[2, 2]) == 235
+
+
+def test_two_runs_side_by_side_and_ctl_finds_the_first(tmp_path: Path, scrim_environment: dict[str, str]):
+    settings = ["--set", "web.is_enabled=false", "--set", "camera.source=test:", "--set", "camera.width=64"]
+    runs = []
+    environment = scrim_environment | {"TMPDIR": str(tmp_path)}
+    try:
+        for number in (1, 2):
+            log = tmp_path / f"run{number}.log"
+            with log.open("wb") as file:
+                command = [sys.executable, "-m", "scrim", "run", *settings]
+                runs.append(subprocess.Popen(command, env=environment, stderr=file))
+            until(lambda log=log: "core: running" in log.read_text())  # type: ignore[misc]
+        if not Path("/run/scrim").is_dir():
+            ctl = [sys.executable, "-m", "scrim", "ctl", "status", "--json"]
+            found = subprocess.run(ctl, env=environment, capture_output=True, text=True, check=True)
+            assert json.loads(found.stdout)["camera"]["source"] == "test:"
+        assert "SCRIM_SOCKET=" in (tmp_path / "run2.log").read_text()
+        assert "SCRIM_SOCKET=" not in (tmp_path / "run1.log").read_text()
+    finally:
+        for run in runs:
+            run.terminate()
+            run.wait(PATIENCE_S)
+    assert list((tmp_path / "runtime" / "scrim").iterdir()) == []
