@@ -4,9 +4,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from scrim.errors import LocalError
+from scrim.frame import Plane
 from scrim.local.feed import FeedReader
 from scrim.local.ring import Picture
 
@@ -127,8 +131,22 @@ def encode(picture: Picture) -> bytes:
     """A JPEG straight from the planes; no conversion to RGB is made."""
     import simplejpeg
 
-    jpeg: bytes = simplejpeg.encode_jpeg_yuv_planes(*picture.planes, quality=QUALITY, fastdct=True)
+    luma, chroma = _full_range()
+    tables = (luma, chroma, chroma)
+    # A table has a place for every byte; "clip" spares numpy the checks, which cost more than the rest.
+    planes = (np.take(table, plane, mode="clip") for table, plane in zip(tables, picture.planes, strict=True))
+    jpeg: bytes = simplejpeg.encode_jpeg_yuv_planes(*planes, quality=QUALITY, fastdct=True)
     return jpeg
+
+
+@cache
+def _full_range() -> tuple[Plane, Plane]:
+    """Tables from video's range (BT.601: luma 16 to 235, chroma 16 to 240) to JPEG's, which is 0 to 255."""
+    levels = np.arange(256)
+    luma = (levels - 16) * (255 / 219)
+    chroma = (levels - 128) * (255 / 224) + 128
+    low, high = (np.clip(np.rint(table), 0, 255).astype(np.uint8) for table in (luma, chroma))
+    return low, high
 
 
 async def _readable(filenos: tuple[int, ...]) -> None:
