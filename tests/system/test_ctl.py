@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -23,6 +25,7 @@ from scrim.local.server import LocalServer
 
 PATIENCE_S = 60.0
 PNG = cv2.imencode(".png", np.full((60, 80, 3), 255, np.uint8))[1].tobytes()
+BOMB = PNG[:16] + struct.pack(">II", 20_000, 20_000) + PNG[24:]
 DATA_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
 
 CONFIG = """
@@ -151,7 +154,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(PNG)
+        if self.path == "/endless.png":
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(bytes(1 << 20))
+        self.wfile.write(BOMB if self.path == "/bomb.png" else PNG)
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
@@ -349,6 +356,27 @@ def test_a_gateway_that_dies_while_it_fetches_changes_nothing(core: Running, ser
             assert (status["revision"], status["state"]) == (2, "running")
 
     asyncio.run(scenario())
+
+
+def test_a_bad_server_costs_the_gateway_little_and_the_picture_stays(core: Running, server: Server):
+    core.start("gateway")
+    core.set_when_gateway_is_there({"effect": "image", "image": DATA_URL})
+    memory = Path(f"/proc/{core.children['gateway'].pid}/status")
+    before = peak_mb(memory)
+    with core.client() as client:
+        for path in ("/endless.png", "/bomb.png", "/none.png") * 3:
+            with pytest.raises(ConfigError, match=r"8 MiB|20000 x 20000|404"):
+                client.set({"image": server.url(path)})
+        assert client.status()["revision"] == 2
+        picture = client.preview(PATIENCE_S)
+    assert picture is not None
+    assert int(picture.planes.y[2, 2]) == 235
+    assert peak_mb(memory) - before < 64
+
+
+def peak_mb(status: Path) -> float:
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
 
 
 def test_an_image_that_was_set_is_fetched_again_after_a_restart(core: Running, server: Server):
