@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 
 from scrim.config import Settings
 from scrim.core.doctor import Finding, examine, table
+from scrim.local.server import LocalServer
 
 SMALL = {
-    "camera": {"source": "test:", "width": 128, "height": 96},
+    "camera": {"source": "test:", "width": 128, "height": 96, "frame_rate": 1.0},
     "model": {"name": "person-192x112", "form": "float16"},
 }
 
@@ -22,8 +24,8 @@ def _nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
-def findings(**changes: object) -> dict[str, Finding]:
-    found = examine(Settings().patched(SMALL).patched(changes))
+def findings(sysfs: Path = Path("/nowhere"), **changes: object) -> dict[str, Finding]:
+    found = examine(Settings().patched(SMALL).patched(changes), sysfs)
     assert len({finding.name for finding in found}) == len(found)
     for finding in found:
         assert finding.found
@@ -37,11 +39,36 @@ def failures(found: dict[str, Finding]) -> set[str]:
 
 def test_a_healthy_machine():
     found = findings()
-    assert failures(found) <= {"temperature", "groups"}
-    assert {"scrim", "settings", "model", "time per frame", "camera", "core"} <= set(found)
+    assert failures(found) <= {"groups"}
+    assert list(found) == [
+        *("scrim", "settings", "model", "delegate", "inference", "composite", "time per frame", "camera"),
+        *("core", "groups", "state folder", "socket folder", "temperature", "throttling", "power supply"),
+    ]
     assert "test:" in found["camera"].found
     assert "person-192x112 float16" in found["model"].found
-    assert "% of the frame interval" in found["time per frame"].found
+
+
+def test_the_delegate_is_named():
+    assert findings()["delegate"].found.startswith("cpu: ")
+
+
+def test_inference_composite_and_a_whole_frame_are_held_against_the_budget():
+    timed = ("inference", "composite", "time per frame")
+    found = findings(processing_budget_per_frame=40.0)
+    assert "40 %, 400.0 ms" in found["time per frame"].found
+    for name in timed:
+        assert found[name].is_good
+        assert " ms, " in found[name].found
+    found = findings(camera={"frame_rate": 120.0}, processing_budget_per_frame=1.0)
+    assert {"inference", "time per frame"} <= failures(found)
+    assert "processing_budget_per_frame" in found["time per frame"].mend
+    assert "of the frame interval at 128x96@120" in found["time per frame"].found
+
+
+def test_without_an_effect_there_is_nothing_to_time():
+    found = findings(effect="off")
+    assert "inference" not in found
+    assert found["time per frame"].is_good
 
 
 def test_a_missing_camera_does_not_stop_the_rest():
@@ -83,6 +110,80 @@ def test_an_image_that_cannot_be_used_is_found(tmp_path: Path):
     found = findings(effect="image", image=f"file:{tmp_path}/x.png")
     assert "settings" in failures(found)
     assert "copy the image there" in found["settings"].mend
+
+
+def test_a_small_model_and_a_keep_picture_that_are_not_there_are_found(tmp_path: Path):
+    found = findings(budget={"small_model": "nobody"}, keep={"image_path": f"{tmp_path}/none.png"})
+    assert {"model", "settings"} <= failures(found)
+    assert "none.png" in found["settings"].found
+
+
+def test_an_image_that_the_gateway_fetches_is_not_tried():
+    found = findings(effect="image", image="https://someone:secret@images.example/x.png")
+    assert found["settings"].is_good
+    assert "https://images.example/x.png (the gateway fetches it" in found["settings"].found
+
+
+def test_a_sink_takes_a_placeholder():
+    assert findings(sinks=["memory:"])["sink memory:"].found == "took a placeholder"
+
+
+def test_heat_throttling_and_a_weak_supply_are_found(tmp_path: Path):
+    def write(path: str, text: str) -> None:
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    write("class/thermal/thermal_zone0/type", "cpu-thermal")
+    write("class/thermal/thermal_zone0/temp", "52400")
+    write("class/thermal/cooling_device0/type", "cpufreq-cpu0")
+    write("class/thermal/cooling_device0/cur_state", "0")
+    write("class/hwmon/hwmon0/name", "rpi_volt")
+    write("class/hwmon/hwmon0/in0_lcrit_alarm", "0")
+    signs = {"temperature", "throttling", "power supply"}
+    found = findings(tmp_path)
+    assert not signs & failures(found)
+    assert found["temperature"].found == "52 °C"
+    write("class/thermal/thermal_zone0/temp", "81000")
+    write("class/thermal/cooling_device0/cur_state", "2")
+    write("class/hwmon/hwmon0/in0_lcrit_alarm", "1")
+    assert signs <= failures(findings(tmp_path))
+
+
+def test_a_folder_that_cannot_be_written_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("SCRIM_SOCKET", str(tmp_path / "file" / "core.sock"))
+    found = findings()
+    assert {"state folder", "socket folder"} <= failures(found)
+    assert "XDG_STATE_HOME" in found["state folder"].mend
+    assert "SCRIM_SOCKET" in found["socket folder"].mend
+
+
+class Running:
+    """Answers as a core does that holds a camera and two sinks."""
+
+    def handle(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "state": "running",
+            "camera": {"source": "v4l2:/dev/video99", "state": "live", "error": None},
+            "sinks": [
+                {"name": "v4l2loopback:/dev/video98", "state": "open", "error": None},
+                {"name": "v4l2loopback:/dev/video97", "state": "failed", "error": "full"},
+            ],
+        }
+
+
+def test_what_a_running_core_holds_is_judged_by_what_it_says(tmp_path: Path):
+    with LocalServer(tmp_path / "core.sock", Running()):
+        found = findings(
+            camera={"source": "v4l2:/dev/video99"},
+            sinks=["v4l2loopback:/dev/video98", "v4l2loopback:/dev/video97"],
+        )
+    assert found["camera"].is_good
+    assert found["sink v4l2loopback:/dev/video98"].is_good
+    assert found["sink v4l2loopback:/dev/video97"].mend == "full"
+    assert "running" in found["core"].found
 
 
 def test_raw_pictures_are_named():

@@ -1,0 +1,107 @@
+"""Where pictures come from and go to: the camera, the sinks, and a core that may hold them already."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from scrim.config import Settings
+from scrim.core.capture.registry import find_camera, make_source
+from scrim.core.composite.placeholder import PlaceholderPainter, Reason
+from scrim.core.doctor.filtering import caps_of
+from scrim.core.doctor.finding import Finding, judged
+from scrim.core.sinks.registry import make_sink
+from scrim.errors import LocalError
+from scrim.local.client import Client
+from scrim.local.place import default_path
+from scrim.local.status import Status
+
+_PATIENCE_S = 5.0
+_HELD = "held by the running core"
+
+
+def running_core() -> Status | None:
+    """What a running core says of itself; None when there is none."""
+    try:
+        with Client(default_path()) as client:
+            return client.status()
+    except LocalError:
+        return None
+
+
+def core(status: Status | None) -> Iterator[Finding]:
+    """Whether scrim runs already."""
+    found = f"is running at {default_path()}, {status['state']}" if status else "is not running"
+    yield Finding("core", True, found)
+
+
+def camera(settings: Settings, status: Status | None) -> Iterator[Finding]:
+    """Whether the camera opens and delivers; one that the core holds is judged by what the core says.
+
+    Raises:
+        SourceError: it cannot be opened.
+    """
+    is_auto = settings.camera.source == "auto"
+    held = status["camera"] if status else None
+    if held is not None and (is_auto or held["source"] == settings.camera.source):
+        found = f"{held['source']}: {held['state']}, {_HELD}"
+        mend = held["error"] or "scrim ctl status says more"
+        yield judged("camera", found, mend, is_good=held["state"] == "live")
+        return
+    name = find_camera() if is_auto else settings.camera.source
+    caps = _delivered(name, settings)
+    if caps is None:
+        mend = "is it in use by another program? unplug it and plug it in again"
+        yield Finding("camera", False, f"{name}: opens, but gave no frame in {_PATIENCE_S:.0f} s", mend)
+        return
+    note = " (no camera was found, so the demo plays)" if is_auto and name == "demo:" else ""
+    yield Finding("camera", True, f"{name}: delivers {caps}{note}")
+
+
+def _delivered(name: str, settings: Settings) -> str | None:
+    """The caps of a camera that gives a frame in time."""
+    source = make_source(name, caps_of(settings))
+    try:
+        caps = source.open()
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline_s:
+            if source.read() is not None:
+                return str(caps)
+    finally:
+        source.close()
+    return None
+
+
+def sink(url: str, settings: Settings, status: Status | None) -> Iterator[Finding]:
+    """Whether a sink can be written; a device gets one placeholder, a file would be lost by that.
+
+    Raises:
+        SinkError: it cannot.
+    """
+    name = f"sink {url}"
+    for held in status["sinks"] if status else []:
+        if held["name"] == url:
+            mend = held["error"] or "scrim ctl status says more"
+            yield judged(name, f"{held['state']}, {_HELD}", mend, is_good=held["state"] == "open")
+            return
+    scheme, _, place = url.partition(":")
+    if scheme in ("file", "images"):
+        yield _place(name, Path(place).absolute())
+        return
+    device, caps = make_sink(url), caps_of(settings)
+    try:
+        device.open(caps)
+        device.write(PlaceholderPainter(caps.size).paint(Reason.STARTING, 0))
+    finally:
+        device.close()
+    yield Finding(name, True, "took a placeholder")
+
+
+def _place(name: str, path: Path) -> Finding:
+    """Whether a file or folder can be written, or made where it is not there."""
+    if path.exists():
+        mend = f"sudo chown $USER {path}, or name another place"
+        return judged(name, f"{path} is there", mend, is_good=os.access(path, os.W_OK))
+    folder = path.parent
+    mend = f"make {folder} and let this user write"
+    return judged(name, f"folder {folder}", mend, is_good=os.access(folder, os.W_OK))
