@@ -114,8 +114,10 @@ class _PlaneBlur:
             cv2.resize(self._small8, target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
 
     def _filter(self, source: NDArray[np.float32], target: NDArray[np.float32]) -> None:
+        # The edge repeats: a mirror in the middle of a shrunken pixel would leave out half of it, and a room
+        # with stripes would differ from the true Gaussian by several levels there.
         cv2.sepFilter2D(
-            source, cv2.CV_32F, self._kernel, self._kernel, dst=target, borderType=cv2.BORDER_REFLECT_101
+            source, cv2.CV_32F, self._kernel, self._kernel, dst=target, borderType=cv2.BORDER_REFLECT
         )
 
 
