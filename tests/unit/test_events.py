@@ -16,6 +16,7 @@ from scrim.config import blur_sigma_px
 from scrim.core.events import (
     NAMES,
     Event,
+    EventName,
     FilterMonitor,
     Observers,
     StateWatch,
@@ -24,7 +25,7 @@ from scrim.core.events import (
     filter_started,
     half_up,
 )
-from scrim.errors import ConfigError, SegmentError
+from scrim.errors import ConfigError, LocalError, SegmentError
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "filter_events.json").read_text())
 
@@ -399,6 +400,18 @@ def test_lifecycle_events_say_what_happened() -> None:
         "error_type": "SegmentError",
         "reason": "no mask",
     }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_event_comes_back_from_json(name: EventName) -> None:
+    event = Event(name, {"since": 1.5, "reason": None})
+    assert Event.from_json(json.loads(json.dumps(event.as_json()))) == event
+
+
+@pytest.mark.parametrize("fields", [{}, {"event": "feed"}, {"event": ["camera_lost"]}, {"reason": "x"}])
+def test_what_is_no_event_of_scrim_s_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(LocalError, match="allowed is filter_frame_duration_high"):
+        Event.from_json(fields)
 
 
 def test_every_event_has_a_line_in_the_table() -> None:

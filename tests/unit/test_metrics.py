@@ -32,6 +32,7 @@ PROMISED = {
     "frames_dropped",
     "latency_p50_ms",
     "latency_p95_ms",
+    "picture_age_ms",
     "quality_level",
     "quality_reason",
     "matte_coverage",

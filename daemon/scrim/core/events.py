@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import floor, isfinite
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Any, Generic, Literal, Self, TypeVar, get_args
 
-from scrim.errors import ConfigError, Problem
+from scrim.errors import ConfigError, LocalError, Problem
 from scrim.frame import Origin
 
 logger = logging.getLogger(__name__)
@@ -53,6 +53,19 @@ class Event:
     def as_json(self) -> dict[str, Any]:
         """One flat object: ``{"event": name, ...payload}``."""
         return {"event": self.name, **self.payload}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """The event again, out of what ``as_json`` made of it; for programs that listen at the local socket.
+
+        Raises:
+            LocalError: it is none that scrim knows.
+        """
+        payload = dict(fields)
+        name = payload.pop("event", None)
+        if name not in NAMES:
+            raise LocalError(f"event = {name!r}: unknown; allowed is {', '.join(NAMES)}")
+        return cls(name, payload)
 
 
 def filter_started(**details: Any) -> Event:  # noqa: ANN401  (any JSON value)

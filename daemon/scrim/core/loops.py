@@ -211,6 +211,9 @@ class OutletLoop:
         outlet: decides.
         mailboxes: one per sink.
         watch: is told whether the placeholder plays.
+
+    Attributes:
+        picture_pts_ns: when the camera took the picture that went out last; None for the placeholder.
     """
 
     def __init__(
@@ -223,6 +226,7 @@ class OutletLoop:
         self.meter = RateMeter()
         self.latency_ms = Percentiles()
         self.showing: str = "placeholder"
+        self.picture_pts_ns: int | None = None
 
     def step(self) -> None:
         """Deliver one picture."""
@@ -235,6 +239,7 @@ class OutletLoop:
 
     def _count(self, frame: SafeFrame) -> None:
         now_ns = time.monotonic_ns()
+        self.picture_pts_ns = None if frame.origin == "placeholder" else frame.pts_ns
         if self._watch is not None:
             self._watch.picture(frame.origin, self._outlet.reason)
         if frame.origin != self.showing:

@@ -47,6 +47,8 @@ class Figures:
         effect_render_duration_ms: for one frame, averaged: matte and composite.
         latency_p50_ms: from capture to delivery.
         latency_p95_ms: the same, exceeded by one frame in twenty.
+        picture_age_ms: since the camera took the picture that goes out, also while it is repeated; None while
+            the placeholder is shown.
         captures: capture devices.
         sinks: sinks.
         model: its name.
@@ -69,6 +71,7 @@ class Figures:
     effect_render_duration_ms: float | None = None
     latency_p50_ms: float | None = None
     latency_p95_ms: float | None = None
+    picture_age_ms: float | None = None
     captures: Sequence[DeviceFigures] = ()
     sinks: Sequence[DeviceFigures] = ()
     model: str | None = None

@@ -122,6 +122,7 @@ class Report:
             effect_render_duration_ms=averages_ms.get("matte", 0.0) + averages_ms.get("composite", 0.0),
             latency_p50_ms=latency.at(50),
             latency_p95_ms=latency.at(95),
+            picture_age_ms=_age_ms(parts.outgoing.picture_pts_ns),
             captures=[DeviceFigures(parts.capture.name, parts.capture.state)],
             sinks=[self._sink_figures(sink) for sink in parts.sinks],
             model=parts.model.spec.name,
@@ -201,6 +202,10 @@ def _sink(loop: SinkLoop) -> SinkStatus:
         "dropped": loop.mailbox.dropped,
         "error": loop.error,
     }
+
+
+def _age_ms(pts_ns: int | None) -> float | None:
+    return None if pts_ns is None else (time.monotonic_ns() - pts_ns) / 1e6
 
 
 def _rss_mb() -> float:

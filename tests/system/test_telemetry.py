@@ -1,0 +1,150 @@
+"""What a running core says of itself: metrics, events, and an observer that listens from outside."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import scrim.core.capture
+from scrim.config import Settings
+from scrim.core.events import Event, Observers
+from scrim.core.metrics import Figures
+from scrim.core.service import run
+from scrim.errors import ConfigError, LocalError
+from scrim.local import Client
+
+PATIENCE_S = 60.0
+PICTURE = Path(scrim.core.capture.__file__).with_name("astronaut.png")
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+class Core:
+    """A core in a thread, before a camera that is plugged in later: a picture that is not there yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self.camera = folder / "camera.png"
+        self.path = folder / "core.sock"
+        self._stop = threading.Event()
+        settings = Settings().patched(
+            {
+                "camera": {"source": f"file:{self.camera}", "width": 128, "height": 96},
+                "model": {"name": "person-192x112", "form": "float16"},
+                "sinks": ["memory:"],
+            }
+        )
+        self._thread = threading.Thread(target=run, args=(settings, self.path, self._stop))
+
+    def start(self) -> None:
+        self._thread.start()
+        until(self._answers)
+
+    def _answers(self) -> bool:
+        try:
+            with self.client() as client:
+                return bool(client.status())
+        except LocalError:
+            return False
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive()
+
+    def client(self) -> Client:
+        return Client(self.path, PATIENCE_S)
+
+    def plug_in(self) -> None:
+        shutil.copy(PICTURE, self.camera.with_suffix(".part"))
+        self.camera.with_suffix(".part").rename(self.camera)
+
+
+@pytest.fixture
+def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Core]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    running = Core(tmp_path)
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+class Diary:
+    """An observer that has two methods and lacks all others."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.payloads: dict[str, dict[str, Any]] = {}
+
+    def background_filter_started(self, payload: dict[str, Any]) -> None:
+        self.payloads["background_filter_started"] = payload
+
+    def any_event(self, event: Event) -> None:
+        self.heard.append(event.name)
+
+
+def test_an_observer_hears_of_a_core_from_its_first_picture_on(core: Core) -> None:
+    diary, observers = Diary(), Observers()
+    observers.add(diary)
+    wanted = {"camera_back", "background_filter_started", "placeholder_gone"}
+    with core.client() as client, core.client() as asking:
+        events = client.events(PATIENCE_S)
+        until(lambda: asking.status()["camera"]["state"] == "lost")
+        core.plug_in()
+        while not wanted <= set(diary.heard):
+            observers.notify(Event.from_json(next(events)))
+        asking.set({"strength": 20})
+        while diary.heard[-1] != "background_filter_config_selected":
+            observers.notify(Event.from_json(next(events)))
+    assert diary.payloads["background_filter_started"] == {"model": "person-192x112", "delegate": "cpu"}
+
+
+def test_metrics_are_answered_at_the_socket(core: Core) -> None:
+    with core.client() as client:
+        before = client.request("metrics")
+        assert before["picture_age_ms"] is None, "the placeholder is no camera picture"
+        core.plug_in()
+        until(lambda: client.status()["state"] == "running")
+        until(lambda: client.request("metrics")["picture_age_ms"] is not None)
+        client.set({"strength": 20})
+        after = client.request("metrics")
+    assert before.keys() == after.keys() >= set(Figures.__slots__) - {"captures", "sinks"}
+    assert after["sink_memory_state"] == "open"
+    assert [value for key, value in after.items() if key.startswith("capture_file_")] == ["live"]
+    assert after["model"] == "person-192x112"
+    assert after["delegate"] == "cpu"
+    assert after["settings_revision"] == before["settings_revision"] + 1
+    for name in ("segmentation_duration_ms", "effect_render_duration_ms", "frames_segmented", "uptime_s"):
+        assert after[name] > 0
+    assert 0 <= after["matte_coverage"] <= 1
+
+
+def test_a_number_stays_a_number_and_its_nearest_name_is_told(core: Core) -> None:
+    with core.client() as client:
+        answer = client.set({"backgroundBlur": {"strength": 20.5}})
+        assert answer["settings"]["background_blur"]["strength"] == 20.5
+        effect = client.status()["effect"]
+        assert (effect["strength"], effect["strength_name"]) == (20.5, "medium")
+
+
+def test_a_refused_change_says_what_stays_in_effect(core: Core) -> None:
+    with core.client() as client:
+        with pytest.raises(ConfigError) as caught:
+            client.set({"strength": "ultra", "color": "transparent"})
+        assert len(caught.value.problems) == 2
+        assert caught.value.in_effect is not None
+        assert caught.value.in_effect["settings"] == Settings().model_dump(mode="json") | {
+            key: value
+            for key, value in caught.value.in_effect["settings"].items()
+            if key in ("camera", "model", "sinks")
+        }
