@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scrim.config import Settings
 from scrim.core.segment.model import (
     FETCHED_FOLDER,
     SpecError,
@@ -111,6 +112,32 @@ def test_a_missing_table_is_told(toml):
     assert {"input", "output"} <= problems(toml).keys()
 
 
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("", {"name", "form", "file", "sha256", "licence", "origin", "input", "output"}),
+        (GOOD[: GOOD.index("[input]")], {"input", "output"}),
+        (GOOD[: GOOD.index("[output]")], {"output"}),
+        (GOOD.replace('file = "mine.tflite"\n', ""), {"file"}),
+    ],
+)
+def test_path_input_and_output_are_missed_by_name(toml, text, missing):
+    toml.write_text(text)
+    found = problems(toml)
+    assert missing <= found.keys()
+    assert all(key.split(".")[0] in missing for key in found)
+    assert all("is missing" in found[key] for key in missing)
+
+
+def test_the_default_model_is_144_x_256_in_full_integers():
+    forms = catalogue(models_folder())[Settings().model.name]
+    spec = forms["int8"]
+    given, taken = spec.input, spec.output
+    assert (given.height, given.width, given.channels, given.range) == (144, 256, 3, (0.0, 1.0))
+    assert (taken.height, taken.width, taken.channels, taken.range) == (144, 256, 1, (0.0, 1.0))
+    assert (given.dtype, taken.dtype, taken.kind) == ("int8", "int8", "alpha")
+
+
 def test_a_table_that_is_none_is_told(toml):
     changed(toml, ("[input]", "input = 3\n[other]"))
     found = problems(toml)
@@ -188,8 +215,9 @@ def test_what_is_not_toml_is_told(toml, content):
 def test_a_fetched_model_is_found_by_its_hash(toml):
     digest = hashlib.sha256(DATA).hexdigest()
     changed(toml, ('file = "mine.tflite"', 'url = "https://models.example/mine.tflite"'))
-    with pytest.raises(ModelError, match=str(FETCHED_FOLDER / f"{digest}.tflite")):
+    with pytest.raises(ModelError, match=str(FETCHED_FOLDER / f"{digest}.tflite")) as caught:
         load_spec(toml)
+    assert "save https://models.example/mine.tflite there" in str(caught.value)
 
 
 def test_file_and_url_together_are_refused(toml):

@@ -201,10 +201,12 @@ def load_spec(path: Path) -> ModelSpec:
         ModelError: the TOML or the model file cannot be read.
     """
     problems: list[Problem] = []
-    table = TomlTable(_parsed(path), "", problems)
-    spec = _read_spec(table, path.parent)
+    values = _parsed(path)
+    spec = _read_spec(TomlTable(values, "", problems), path.parent)
     if problems:
         raise SpecError(problems, str(path))
+    if "url" in values and not spec.path.exists():
+        raise ModelError(f"model {spec.path}: is not fetched yet; save {values['url']} there")
     read_model(spec)
     return spec
 
