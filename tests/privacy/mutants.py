@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from . import seeded_people as people
 from . import seeded_pictures as pictures
 from . import seeded_settings as settings
 from .rig import Parts
@@ -47,5 +48,18 @@ MUTANTS = (
     Mutant("placeholder over the room", Parts(pipeline=pictures.PlaceholderOverRoom)),
     Mutant("raw while there is no model", Parts(pipeline=pictures.RawWhileNoMask)),
     Mutant("placeholder called raw", Parts(painter=settings.OriginLies)),
+    Mutant("framing reads the room", Parts(pipeline=people.FramesByLight)),
+    Mutant("second person shines through", Parts(pipeline=people.SecondPersonShines)),
+    Mutant("who is left when the chosen one is away", Parts(pipeline=people.ForgetsWhoWasChosen)),
+    Mutant("kept regions not cropped", Parts(pipeline=people.KeepsInThePicture)),
+    Mutant("room before nobody's placeholder", Parts(pipeline=people.NobodyComesLate)),
+    Mutant("mask reused without leave", Parts(pipeline=people.ReusesWithoutLeave)),
+    Mutant("old matte after off and on", Parts(pipeline=people.RemembersAcrossOff)),
+    Mutant("small model's mask of another frame", Parts(pipeline=people.SmallMaskOfBefore)),
+    Mutant("small model's mask beside the person", Parts(pipeline=people.SmallMaskEnlarged)),
+    Mutant("second look fails unnoticed", Parts(pipeline=people.SecondLookOptional)),
+    Mutant("skipped frame shown", Parts(loop=people.SkippedShown)),
+    Mutant("repeated until the next one is due", Parts(outlet=people.RepeatsWhileSlow)),
+    Mutant("colours not turned", Parts(source=people.ChromaNotTurned)),
 )
 """Each must be caught by the check that the real parts pass."""

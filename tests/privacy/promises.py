@@ -1,6 +1,8 @@
 """What every run must keep to, and what two runs must have in common."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,13 +11,16 @@ import numpy as np
 
 from scrim.config import Settings
 from scrim.core.composite.replace import color_picture, fitted_picture
+from scrim.core.framing.view import FULL
 from scrim.core.images import load_background
+from scrim.core.ladder import Level
 from scrim.core.look import prepare_look
+from scrim.core.matte.maker import FAINT
 from scrim.core.pipeline import Pipeline
-from scrim.frame import Frame, FramePool, Plane, Planes
+from scrim.frame import Frame, FramePool, Mask, Plane, Planes
 
-from .rig import FrameSegmenter, Output, Parts, Record, Run
-from .scene import SIZE
+from .rig import Output, Parts, Record, Run, foresee
+from .scene import MASK_SIZE, SIZE, Sight, cut, everything, kept, mask_of, people_of, shown_room
 from .schedule import Schedule
 
 HOLD_NS = 200_000_000
@@ -23,22 +28,62 @@ ENOUGH_PX = 12
 RESEMBLANCE = 6.0
 """A row of room nearer to the camera's than this many levels, in the mean, counts as shown."""
 
+CROPPED_RESEMBLANCE = 3.0
+"""The same for a cropped picture, times the view's share: what is enlarged is soft before it is blurred."""
+
+ROUNDING = 1e-9
+
 
 class LeakError(AssertionError):
     """A promise was broken."""
 
 
-def check(schedule: Schedule, folder: Path, parts: Parts | None = None) -> None:
+def check(
+    schedule: Schedule,
+    folder: Path,
+    parts: Parts | None = None,
+    sights: Mapping[int, Sight] | None = None,
+) -> None:
     """Play the schedule before two cameras that differ only where the matte is 0, and hold every promise.
+
+    Args:
+        schedule: what happens.
+        folder: of background images.
+        parts: what to build both runs of.
+        sights: what ``foresee`` says of the schedule, if that is known already.
 
     Raises:
         LeakError: one was broken; the text says which.
     """
     parts = parts or Parts()
-    runs = [Run(schedule, is_other, folder, parts).play() for is_other in (False, True)]
+    sights = foresee(schedule, folder) if sights is None else sights
+    check_sights(schedule, sights)
+    runs = [Run(schedule, folder, parts, sights, is_other=is_other).play() for is_other in (False, True)]
     for record in runs:
-        check_run(schedule, record, folder)
+        check_run(schedule, record, folder, sights)
     check_pair(*runs)
+
+
+def check_sights(schedule: Schedule, sights: Mapping[int, Sight]) -> None:
+    """P2: what is to be seen is of the model's mask, of one person if asked for, or kept of the room."""
+    for sequence, sight in sights.items():
+        mask, view, settings = sight.mask, sight.view, sight.settings
+        zoom = settings.framing.max_zoom if settings.framing.is_enabled else 1
+        is_inside = min(view.left, view.top) >= 0 and max(view.left, view.top) + view.share <= 1 + ROUNDING
+        _promise(is_inside and view.zoom <= zoom + ROUNDING, "P2", f"frame {sequence}: shown is {view}", None)
+        height, width = mask.shape
+        said = mask_of(schedule.salt, sequence, (width, height))
+        shown = (mask > FAINT) & ~kept(schedule.keep, view, (width, height))
+        more = shown & (mask > (said if sight.looks == 1 else said // 2 + 128))
+        _promise(not more.any(), "P2", f"frame {sequence}: more than the model said", None)
+        if settings.person.persons == "largest" and sight.looks == 1:
+            _promise(_people_in(shown, schedule, sequence) <= 1, "P2", f"frame {sequence}: two people", None)
+
+
+def _people_in(shown: np.ndarray, schedule: Schedule, sequence: int) -> int:
+    scale = shown.shape[1] / MASK_SIZE[0]
+    rects = ([max(0, round(side * scale)) for side in rect] for rect in people_of(schedule.salt, sequence))
+    return sum(bool(shown[top:bottom, left:right].any()) for left, top, right, bottom in rects)
 
 
 def check_pair(one: Record, other: Record) -> None:
@@ -58,7 +103,7 @@ def check_pair(one: Record, other: Record) -> None:
                 _promise(same, "P4", f"{name} depends on the room", left)
 
 
-def check_run(schedule: Schedule, record: Record, folder: Path) -> None:
+def check_run(schedule: Schedule, record: Record, folder: Path, sights: Mapping[int, Sight]) -> None:
     """P1, P2, P3, P5 and P6 of one run."""
     outputs = [output for output in record.outputs if output is not None]
     _promise(bool(outputs) and outputs[0].origin == "placeholder", "P5", "begins with a picture", outputs[0])
@@ -78,7 +123,10 @@ def check_run(schedule: Schedule, record: Record, folder: Path) -> None:
             _promise(same, "P6", "what passes raw is changed", output)
         else:
             _promise(effect != "off", "P6", "an effect while it is off", output)
-            _check_pixels(schedule, record, output, folder)
+            _promise(output.sequence in record.good, "P2", "no usable mask, and yet composited", output)
+            is_seen = output.sequence in sights or not schedule.has_model
+            _promise(is_seen, "P2", "a frame that was to be skipped", output)
+            _check_pixels(record, output, folder, sights.get(output.sequence))
 
 
 def _check_time(output: Output, first_ns: dict[tuple[int, int], int], newest: int) -> None:
@@ -88,22 +136,23 @@ def _check_time(output: Output, first_ns: dict[tuple[int, int], int], newest: in
     _promise(since_ns <= HOLD_NS, "P2", f"repeated for {since_ns // 1_000_000} ms", output)
 
 
-def _check_pixels(schedule: Schedule, record: Record, output: Output, folder: Path) -> None:
+def _check_pixels(record: Record, output: Output, folder: Path, sight: Sight | None) -> None:
     settings = record.settings[output.revision]
-    _promise(output.sequence in record.good, "P2", "no usable mask, and yet composited", output)
-    shown, camera = Planes.of(output.i420), Planes.of(record.cameras[output.sequence])
-    room = record.rooms[output.sequence].planes()
+    camera, view = record.cameras[output.sequence], sight.view if sight else FULL
+    shown, room = Planes.of(output.i420), (shown_room(sight) if sight else everything()).planes()
     if _replaces(record, output):
         behind = Planes.of(_background(_key(settings), folder))
         for seen, wanted, where in zip(shown, behind, room, strict=True):
             same = np.array_equal(seen[where], wanted[where])
             _promise(same, "P2", "what is out of the mask's reach is not background", output)
     else:
-        for seen, raw, where in zip(shown, camera, room, strict=True):
-            nearest = _nearest_row(seen, raw, where)
-            _promise(nearest > RESEMBLANCE, "P3", f"a row of room within {nearest:.1f} levels", output)
+        for crop in dict.fromkeys((FULL, view)):
+            for seen, raw, where in zip(shown, cut(camera, crop), room, strict=True):
+                nearest = _nearest_row(seen, raw, where)
+                least = RESEMBLANCE if crop == FULL else CROPPED_RESEMBLANCE * crop.share
+                _promise(nearest > least, "P3", f"a row of room within {nearest:.1f} levels", output)
     if not settings.matte.smooth:
-        wanted = _by_itself(schedule, record, output, folder)
+        wanted = _by_itself(camera, settings, record.levels[output.sequence], sight, folder)
         _promise(np.array_equal(output.i420, wanted), "P2", "not what the frame gives by itself", output)
 
 
@@ -115,24 +164,49 @@ def _nearest_row(seen: Plane, raw: Plane, where: np.ndarray) -> float:
     return float((distance[enough] / counts[enough]).min()) if enough.any() else 255.0
 
 
-def _by_itself(schedule: Schedule, record: Record, output: Output, folder: Path) -> Plane:
-    """The frame with its own mask through parts that have seen no other frame."""
-    pipeline, segmenter = _fresh(
-        schedule.salt, schedule.has_model, _key(record.settings[output.revision]), folder
-    )
-    segmenter.sequence = output.sequence
+class _Given:
+    """A segmenter that answers with the mask it was given."""
+
+    def __init__(self, mask_size: tuple[int, int]) -> None:
+        self.input_size = mask_size
+        self.mask: Mask = np.zeros(mask_size[::-1], np.uint8)
+
+    def segment(self, rgb: Plane) -> Mask:
+        return self.mask.copy()
+
+    def close(self) -> None:
+        pass
+
+
+def _by_itself(camera: Plane, settings: Settings, level: Level, sight: Sight | None, folder: Path) -> Plane:
+    """What a frame's view gives with its own mask, in parts that have seen no other frame."""
+    key = _key(settings.model_copy(update=_OF_NO_CONCERN))
+    if sight is None:
+        pipeline, _ = _fresh(key, folder, None, level)
+    else:
+        height, width = sight.mask.shape
+        pipeline, segmenter = _fresh(key, folder, (width, height), level)
+        segmenter.mask = sight.mask
     pipeline.reset()
-    camera = Planes.of(record.cameras[output.sequence])
-    safe = pipeline.process(Frame(camera, 0, output.sequence))
+    safe = pipeline.process(Frame(cut(camera, sight.view if sight else FULL), 0, 0))
     assert safe is not None
     return safe.i420.copy()
 
 
+_OF_NO_CONCERN = {name: getattr(Settings(), name) for name in ("person", "framing", "keep")}
+
+
 @lru_cache(maxsize=512)
-def _fresh(salt: int, has_model: bool, settings_json: str, folder: Path) -> tuple[Pipeline, FrameSegmenter]:
-    segmenter = FrameSegmenter(salt)
+def _fresh(
+    settings_json: str, folder: Path, mask_size: tuple[int, int] | None, level: Level
+) -> tuple[Pipeline, _Given]:
+    segmenter = _Given(mask_size or (2, 2))
     look = prepare_look(_read(settings_json), SIZE, 1, (folder,))
-    return Pipeline(SIZE, segmenter if has_model else None, look, FramePool(SIZE, 2)), segmenter
+    pipeline = Pipeline(
+        SIZE, segmenter if mask_size else None, replace(look, looks_twice=False), FramePool(SIZE, 2)
+    )
+    pipeline.degrade(replace(level, small_model=False, every=1))
+    return pipeline, segmenter
 
 
 @lru_cache(maxsize=64)

@@ -1,39 +1,40 @@
 """One run of a schedule through the real parts, without threads and on a clock that only events move."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
 
 from scrim.config import Settings
+from scrim.core.capture.orient import Oriented
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.control import Control
+from scrim.core.framing.view import View
 from scrim.core.images import Images, decode_image
-from scrim.core.look import prepare_look
+from scrim.core.ladder import Level
+from scrim.core.look import kept_regions, prepare_look
 from scrim.core.loops import OutletLoop, PipelineLoop
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
 from scrim.core.sinks.feed import FeedSink
 from scrim.core.sinks.memory import MemorySink
+from scrim.core.subject import Subject
 from scrim.core.workers import Latest
-from scrim.errors import ConfigError, SegmentError
-from scrim.frame import Caps, Frame, FramePool, Mask, Origin, Plane, Planes, SafeFrame
+from scrim.errors import ConfigError
+from scrim.frame import Caps, Frame, Mask, Origin, Plane, SafeFrame
 from scrim.local.feed import FeedWriter
 from scrim.local.ring import RingReader
 
-from .scene import MASK_SIZE, SIZE, Room, mask_of, other_room, picture_of, reach_px, room_of, transparent_room
-from .schedule import Change, Event, Fault, Lose, Patch, Schedule, Shoot, Wait
+from .devices import Camera, FrameSegmenter, Moment, PoisonedPool, UnexpectedError
+from .scene import MASK_SIZE, SIZE, SMALL_MASK_SIZE, Sight, camera_rooms, other_room, picture_of
+from .schedule import LEVELS, Change, Deed, Degrade, Event, Fault, Lose, Patch, Schedule, Shoot, Wait
 
 START_NS = 1_000_000_000_000
-POOL_FRAMES = 8
-
-
-class UnexpectedError(RuntimeError):
-    """What a segmenter raises that nobody expects; the worker's loop ends it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Parts:
     outlet: type[Outlet] = Outlet
     control: type[Control] = Control
     painter: type[PlaceholderPainter] = PlaceholderPainter
+    loop: type[PipelineLoop] = PipelineLoop
+    source: type[Oriented] = Oriented
 
 
 @dataclass(frozen=True)
@@ -76,93 +79,26 @@ class Record:
     Attributes:
         outputs: what was delivered, None where the outlet had nothing to deliver.
         settings: by revision.
-        rooms: of each frame, by sequence: what is room for certain.
-        cameras: the pictures taken, by sequence.
+        cameras: the pictures taken, upright, by sequence.
+        levels: of quality, by sequence.
         good: sequences of the frames that had a usable mask, or needed none.
         answers: to each change, whether it was accepted.
     """
 
     outputs: list[Output | None] = field(default_factory=list)
     settings: dict[int, Settings] = field(default_factory=dict)
-    rooms: dict[int, Room] = field(default_factory=dict)
     cameras: dict[int, Plane] = field(default_factory=dict)
+    levels: dict[int, Level] = field(default_factory=dict)
     good: set[int] = field(default_factory=set)
     answers: list[bool] = field(default_factory=list)
 
 
-class PoisonedPool(FramePool):
-    """Buffers that hold something else in each run, so that a pixel nobody wrote shows."""
-
-    def __init__(self, poison: int) -> None:
-        super().__init__(SIZE, POOL_FRAMES)
-        self._poison = poison
-
-    def lease(self) -> Plane | None:
-        """A buffer full of poison."""
-        buffer = super().lease()
-        if buffer is not None:
-            buffer[:] = self._poison
-        return buffer
-
-
-class FrameSegmenter:
-    """Answers with the mask that belongs to the present frame's number, or with a fault."""
-
-    def __init__(self, salt: int) -> None:
-        self._salt = salt
-        self._had_mask = False
-        self.sequence = 0
-        self.fault: Fault | None = None
-        self.inside: Callable[[], None] = lambda: None
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """(width, height) in pixels of the picture ``segment`` wants."""
-        return MASK_SIZE
-
-    def segment(self, rgb: Plane) -> Mask:
-        """The mask, after whatever is to happen meanwhile."""
-        assert rgb.shape == (*MASK_SIZE[::-1], 3)
-        self.inside()
-        mask = mask_of(self._salt, self.sequence).copy()
-        if self.fault in (None, Fault.POOL_OUT):
-            self._had_mask = True
-            return mask
-        return self._broken(mask)
-
-    def close(self) -> None:
-        """Nothing to let go."""
-
-    def _broken(self, mask: Mask) -> Mask:
-        height, width = mask.shape
-        match self.fault:
-            case Fault.RAISES:
-                raise SegmentError("the model failed")
-            case Fault.BLOWS_UP:
-                raise UnexpectedError
-            case Fault.HALF_SIZE if self._had_mask:
-                return np.ascontiguousarray(mask[::2, ::2])
-            case Fault.ONE_PIXEL:
-                return np.full((1, 1), 255, np.uint8)
-            case Fault.THREE_AXES:
-                return mask[:, :, None]
-            case Fault.EMPTY:
-                return mask[:0]
-            case Fault.FLOATS:
-                return cast("Mask", mask.astype(np.float32) / 255)
-            case Fault.NAN:
-                return cast("Mask", np.full((height, width), np.nan, np.float32))
-            case Fault.NOT_ARRAY:
-                return cast("Mask", mask.tolist())
-            case _:
-                return np.full((height, width - 1), 255, np.uint8)
-
-
 class _Hooked:
-    """A pipeline after which something happens before the outlet is reached."""
+    """A pipeline that takes its time, after which something happens before the outlet is reached."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
+        self.takes: Callable[[], None] = lambda: None
         self.after: Callable[[], None] = lambda: None
 
     @property
@@ -180,42 +116,71 @@ class _Hooked:
         try:
             return self._pipeline.process(frame)
         finally:
+            self.takes()
             self.after()
 
 
+class NotingSubject(Subject):
+    """Remembers what it said of each frame."""
+
+    noted: tuple[Mask, View] | None = None
+
+    def choose(self, mask: Mask, pts_ns: int) -> Mask:
+        """As ever."""
+        chosen = super().choose(mask, pts_ns)
+        self.noted = (chosen.copy(), self._framing.view)
+        return chosen
+
+
 class Run:
-    """The real pipeline, outlet, control, loops, sink and feed, driven by a schedule.
+    """The real source, pipeline, outlet, control, loops, sink and feed, driven by a schedule.
 
     Args:
         schedule: what happens.
-        is_other: take the camera that differs wherever the matte is 0.
         folder: of background images.
         parts: what to build it of.
+        sights: of each frame, by sequence: how it is to be seen; see :func:`foresee`.
+        is_other: take the camera that differs wherever that leaves room.
     """
 
-    def __init__(self, schedule: Schedule, is_other: bool, folder: Path, parts: Parts) -> None:
-        self._schedule, self._is_other, self._folder = schedule, is_other, folder
+    def __init__(
+        self,
+        schedule: Schedule,
+        folder: Path,
+        parts: Parts,
+        sights: Mapping[int, Sight] = MappingProxyType({}),
+        *,
+        is_other: bool = False,
+    ) -> None:
+        self._schedule, self._is_other, self._folder, self._sights = schedule, is_other, folder, sights
         self._now_ns = START_NS
+        self._sequence = 0
         self.record = Record()
-        self._segmenter = FrameSegmenter(schedule.salt)
+        self.level = LEVELS[0]
+        self.moment = Moment()
         self._pool = PoisonedPool(0 if is_other else 255)
-        self._buffers = [np.zeros((SIZE[1] * 3 // 2, SIZE[0]), np.uint8) for _ in range(2)]
+        mirror, rotate = schedule.mirror, schedule.rotate
+        self._camera = Camera(0 if is_other else 255, mirror=mirror, rotate=rotate)
+        self._source = parts.source(self._camera, mirror=mirror, rotate=rotate)
+        self._source.open()
         settings = _settings(schedule, folder)
         self._outlet = parts.outlet(parts.painter(SIZE), 1 / schedule.frame_rate, lambda: self._now_ns)
-        self._pipeline = parts.pipeline(
+        model, small = (FrameSegmenter(schedule.salt, size, self.moment) for size in _MODELS)
+        self.pipeline = parts.pipeline(
             SIZE,
-            self._segmenter if schedule.has_model else None,
+            model if schedule.has_model else None,
             prepare_look(settings, SIZE, 1, (folder,)),
             self._pool,
+            small=small if schedule.has_model else None,
+            keep=kept_regions(settings),
         )
         images = Images((folder,), decode=decode_image)
-        self._control = parts.control(settings, self._pipeline, self._outlet, images)
-        self._hooked = _Hooked(self._pipeline)
+        self.control = parts.control(settings, self.pipeline, self._outlet, images)
+        self._hooked = _Hooked(self.pipeline)
         self._mailbox: Latest[Frame] = Latest()
-        self._processing = PipelineLoop(cast("Pipeline", self._hooked), self._mailbox, self._outlet)
+        self._processing = parts.loop(cast("Pipeline", self._hooked), self._mailbox, self._outlet)
         self._deliveries: tuple[Latest[SafeFrame], Latest[SafeFrame]] = (Latest(), Latest())
         self._outgoing = OutletLoop(self._outlet, list(self._deliveries))
-        self._sequence = 0
 
     def play(self) -> Record:
         """Let everything happen."""
@@ -253,8 +218,8 @@ class Run:
                 for _ in range(ms // step_ms):
                     self._pass_ms(step_ms)
                     self._deliver()
-            case Change(patch):
-                self._change(patch)
+            case Change() | Degrade():
+                self._do(event)
             case Lose():
                 self._outlet.because(Reason.CAMERA_LOST)
                 self._outlet.drop()
@@ -262,64 +227,58 @@ class Run:
 
     def _shoot(self, shoot: Shoot) -> None:
         sequence, self._sequence = self._sequence, self._sequence + 1
-        frame = self._camera_frame(sequence)
-        self._note(sequence, shoot)
-        self._segmenter.sequence, self._segmenter.fault = sequence, shoot.fault
-        self._segmenter.inside = lambda: self._change(shoot.inside)
-        self._hooked.after = lambda: self._finish(shoot)
-        held = self._take_all_buffers() if shoot.fault == Fault.POOL_OUT else []
-        self._process(frame)
+        self._aim(sequence)
+        self.record.levels[sequence] = self.level
+        self.moment.begin(sequence, shoot, lambda: self._do(shoot.inside))
+        self._hooked.after = lambda: self._do(shoot.before_put)
+        held = self._pool.take_all() if shoot.fault == Fault.POOL_OUT else []
+        self._process(shoot.takes_ms)
         held.clear()
+        if self.moment.has_good_mask or not self._schedule.has_model:
+            self.record.good.add(sequence)
         self._pass_ms(1)
-        self._buffers[sequence % 2][:] = 0 if self._is_other else 255
+        self._camera.done(sequence)
         if shoot.deliver:
             self._deliver()
 
-    def _process(self, frame: Frame) -> None:
+    def _aim(self, sequence: int) -> None:
+        """Set up what this run's camera is to see."""
+        picture = picture_of(self._schedule.salt, sequence)
+        if self._is_other:
+            picture = other_room(picture, *camera_rooms(self._sights.get(sequence)))
+        self.record.cameras[sequence] = picture
+        self._camera.set(picture, self._now_ns, sequence)
+
+    def _process(self, takes_ms: int) -> None:
+        frame = self._source.read()
+        assert frame is not None
         self._mailbox.put(frame)
+        begin_ns = self._now_ns
+        self._hooked.takes = lambda: self._pass_ms(takes_ms)
         with suppress(UnexpectedError):
             self._processing.step()
+        if self._now_ns == begin_ns:  # the frame was skipped; the next one is not there at once for that
+            self._pass_ms(takes_ms)
 
-    def _finish(self, shoot: Shoot) -> None:
-        self._pass_ms(shoot.takes_ms)
-        self._change(shoot.before_put)
+    def _do(self, deed: Deed | None) -> None:
+        match deed:
+            case Degrade(number):
+                self.level = LEVELS[number]
+                self.pipeline.degrade(self.level)
+                self._outlet.expect(self.pipeline.skips / self._schedule.frame_rate)
+            case Change(patch):
+                self._change(patch)
 
-    def _camera_frame(self, sequence: int) -> Frame:
-        """The picture of this run's camera, in a buffer that is used again."""
-        salt, settings = self._schedule.salt, self._control.settings
-        picture = picture_of(salt, sequence)
-        rooms = _rooms(self._schedule, sequence, refine=settings.matte.refine)
-        self.record.rooms[sequence] = rooms[0]
-        if self._is_other:
-            picture = other_room(picture, *rooms)
-        self.record.cameras[sequence] = picture
-        buffer = self._buffers[sequence % 2]
-        np.copyto(buffer, picture)
-        return Frame(Planes.of(buffer), self._now_ns, sequence)
-
-    def _note(self, sequence: int, shoot: Shoot) -> None:
-        needs_mask = self._schedule.has_model and self._control.settings.effect != "off"
-        if shoot.fault is None or (shoot.fault != Fault.POOL_OUT and not needs_mask):
-            self.record.good.add(sequence)
-
-    def _take_all_buffers(self) -> list[Plane]:
-        held = []
-        while (buffer := self._pool.lease()) is not None:
-            held.append(buffer)
-        return held
-
-    def _change(self, patch: Patch | None) -> None:
-        if patch is None:
-            return
+    def _change(self, patch: Patch) -> None:
         try:
-            self._control.change(in_folder(patch, self._folder))
+            self.control.change(in_folder(patch, self._folder))
             self.record.answers.append(True)
         except ConfigError:
             self.record.answers.append(False)
         self._keep_settings()
 
     def _keep_settings(self) -> None:
-        self.record.settings[self._control.revision] = self._control.settings
+        self.record.settings[self.control.revision] = self.control.settings
 
     def _pass_ms(self, ms: int) -> None:
         self._now_ns += ms * 1_000_000
@@ -344,7 +303,7 @@ class Run:
                 kept.origin,
                 kept.sequence,
                 kept.revision,
-                self._control.revision,
+                self.control.revision,
             )
         )
 
@@ -357,28 +316,48 @@ def in_folder(patch: Patch, folder: Path) -> dict[str, Any]:
     }
 
 
+class _Rehearsal(Run):
+    """A run of the real parts before a camera that sees nothing, which notes how each frame is to be seen."""
+
+    def __init__(self, schedule: Schedule, folder: Path) -> None:
+        super().__init__(schedule, folder, Parts())
+        self.sights: dict[int, Sight] = {}
+        self._subject = self.pipeline.subject = NotingSubject(SIZE, kept_regions(self.control.settings))
+
+    def _aim(self, sequence: int) -> None:
+        self._camera.set(_NOTHING, self._now_ns, sequence)
+
+    def _process(self, takes_ms: int) -> None:
+        level, settings, self._subject.noted = self.level, self.control.settings, None
+        super()._process(takes_ms)
+        if self._subject.noted is not None:
+            mask, view = self._subject.noted
+            self.sights[self.moment.sequence] = Sight(mask, view, level, settings, self.moment.asked)
+
+
+def foresee(schedule: Schedule, folder: Path) -> Mapping[int, Sight]:
+    """How each frame is to be seen, by sequence; those of which nothing may be seen are left out.
+
+    What the settings say of the person makes it depend on earlier masks; on the camera's pixels it must not
+    depend. So it is asked for where there are none.
+    """
+    rehearsal = _Rehearsal(schedule, folder)
+    rehearsal.play()
+    return rehearsal.sights
+
+
+_NOTHING = np.full((SIZE[1] * 3 // 2, SIZE[0]), 128, np.uint8)
+_MODELS = (MASK_SIZE, SMALL_MASK_SIZE)
+
+
 def _settings(schedule: Schedule, folder: Path) -> Settings:
     local = {
         "privacy": {"allow_raw": schedule.allow_raw},
         "matte": {"refine": schedule.refine, "smooth": schedule.smooth},
+        "keep": {"regions": [list(region) for region in schedule.keep]},
     }
-    return Settings().patched(local).patched(in_folder(schedule.start, folder))
-
-
-def _rooms(schedule: Schedule, sequence: int, *, refine: bool) -> tuple[Room, ...]:
-    """What is room for certain in one frame, first what follows from its mask alone.
-
-    A matte that is calmed over time may remember earlier masks, but never beyond the present one's support,
-    so ``smooth`` makes no difference here. The plain matte of a frame by itself is known exactly.
-    """
-    if not schedule.has_model:
-        return (_everything(),)
-    out_of_reach = room_of(schedule.salt, sequence, reach_px(refine=refine))
-    if refine or schedule.smooth:
-        return (out_of_reach,)
-    return out_of_reach, transparent_room(schedule.salt, sequence)
-
-
-def _everything() -> Room:
-    width, height = SIZE
-    return Room(np.ones((height, width), np.bool_), np.ones((height // 2, width // 2), np.bool_))
+    settings = Settings().patched(local).patched(in_folder(schedule.start, folder))
+    for patch in schedule.more:
+        with suppress(ConfigError):
+            settings = settings.patched(patch)
+    return settings

@@ -7,7 +7,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from scrim.core.capture.orient import Rotation
+from scrim.core.ladder import ladder
+
 Patch = Mapping[str, Any]
+
+Region = tuple[float, float, float, float]
+
+LEVELS = tuple(level for level in ladder(refine=True, has_small_model=True) if level.every <= 6)
+"""What the regulator chooses from, but for the slowest."""
 
 
 class Fault(StrEnum):
@@ -27,21 +35,40 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True)
+class Change:
+    """A change of settings."""
+
+    patch: Patch
+
+
+@dataclass(frozen=True)
+class Degrade:
+    """Another level of quality, by its number on the ladder."""
+
+    number: int
+
+
+Deed = Change | Degrade
+
+
+@dataclass(frozen=True)
 class Shoot:
     """A camera frame is processed and put into the outlet.
 
     Attributes:
         takes_ms: how long the pipeline is at it.
         fault: what goes wrong.
-        inside: change of settings while the segmenter runs.
-        before_put: change of settings between ``process`` and ``put``.
+        is_late: whether it does at the second look only, if there is one.
+        inside: what changes while the segmenter runs.
+        before_put: what changes between ``process`` and ``put``.
         deliver: whether the outlet is asked at once.
     """
 
     takes_ms: int = 10
     fault: Fault | None = None
-    inside: Patch | None = None
-    before_put: Patch | None = None
+    is_late: bool = False
+    inside: Deed | None = None
+    before_put: Deed | None = None
     deliver: bool = True
 
 
@@ -54,18 +81,11 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Change:
-    """A change of settings between two frames."""
-
-    patch: Patch
-
-
-@dataclass(frozen=True)
 class Lose:
     """The camera is gone: every camera picture is to be forgotten."""
 
 
-Event = Shoot | Wait | Change | Lose
+Event = Shoot | Wait | Deed | Lose
 
 
 @dataclass(frozen=True)
@@ -75,22 +95,30 @@ class Schedule:
     Attributes:
         events: in order.
         start: effect at start, as a patch of the local file's settings.
+        more: how people are shown, as further patches of them.
         allow_raw: what the local file says.
         salt: which of many cameras and scripts of masks.
         has_model: whether there is a segmenter at all.
         smooth: calm the matte over time.
         refine: let the matte's edge follow the picture, at start.
         frame_rate: of the camera, per second.
+        keep: parts of the room that are always shown, as the settings write them.
+        mirror: swap left and right of what the camera sees.
+        rotate: turn it by so many degrees first.
     """
 
     events: tuple[Event, ...]
     start: Patch
+    more: tuple[Patch, ...] = ()
     allow_raw: bool = False
     salt: int = 0
     has_model: bool = True
     smooth: bool = False
     refine: bool = False
     frame_rate: float = 30.0
+    keep: tuple[Region, ...] = ()
+    mirror: bool = False
+    rotate: Rotation = 0
 
 
 IMAGES = ("wide.png", "tall.png")
@@ -111,10 +139,41 @@ OTHERS: tuple[Patch, ...] = (
     {"matte": {"refine": True}},
     {"matte": {"refine": False}},
     {"matte": {"smooth": False}},
+    {"matte": {"second_look": "always"}},
+    {"matte": {"second_look": "off"}},
+    {"person": {"persons": "largest"}},
+    {"person": {"persons": "all"}},
+    {"person": {"nobody": "blur"}},
+    {"framing": {"is_enabled": True, "max_zoom": 1.4}},
+    {"framing": {"is_enabled": True, "max_zoom": 3}},
+    {"framing": {"is_enabled": False}},
+    *({"person": {"nobody": "placeholder", "placeholder_after_s": after_s}} for after_s in (0, 3, 10)),
     {"fit": "stretch"},
     {"fit": "cover"},
     {"color": "#00f"},
     {"strength": "medium"},
+)
+
+NEAR: Patch = {"framing": {"is_enabled": True, "max_zoom": 3}}
+ONE: Patch = {"person": {"persons": "largest"}}
+TWICE: Patch = {"matte": {"second_look": "always"}}
+
+MANNERS: tuple[tuple[Patch, ...], ...] = (
+    (),
+    (NEAR,),
+    (NEAR,),
+    (NEAR, ONE),
+    (ONE,),
+    (ONE,),
+    (TWICE,),
+    (TWICE, NEAR, ONE),
+    *(({"person": {"nobody": "placeholder", "placeholder_after_s": after_s}},) for after_s in (0, 0, 3, 10)),
+)
+"""How people are shown from the start; a sequence is too short to come to each by chance."""
+
+KEPT: tuple[tuple[Region, ...], ...] = (
+    ((0.02, 0.6, 0.2, 0.35),),
+    ((0.7, 0.1, 0.15, 0.2), (0.3, 0.8, 0.3, 0.2)),
 )
 
 REFUSED: tuple[Patch, ...] = (
@@ -124,6 +183,10 @@ REFUSED: tuple[Patch, ...] = (
     {"privacy": {"allow_raw": True}},
     {"effect": "off", "privacy": {"allowRaw": True}},
     {"effect": "off", "Privacy": {"allow_raw": True}},
+    {"budget": {"reuse_masks": True}},
+    {"budget": {"reuseMasks": True}, "effect": "blur"},
+    {"keep": {"regions": [[0.0, 0.0, 1.0, 1.0]]}},
+    {"camera": {"mirror": True}},
     {"strength": "ultra"},
     {"backgroundReplacement": {"isEnabled": True}, "backgroundBlur": {"isEnabled": True}},
     {"color": "transparent"},
@@ -131,27 +194,47 @@ REFUSED: tuple[Patch, ...] = (
 
 patches = st.sampled_from(EFFECTS + OTHERS + REFUSED)
 
+deeds = patches.map(Change) | st.integers(0, len(LEVELS) - 1).map(Degrade)
+
+seldom = st.integers(0, 4).flatmap(lambda number: st.none() if number else deeds)
+
 shots = st.builds(
     Shoot,
-    takes_ms=st.sampled_from((5, 10, 30, 190, 450)),
-    fault=st.none() | st.none() | st.sampled_from(Fault),
-    inside=st.none() | st.none() | st.none() | patches,
-    before_put=st.none() | st.none() | st.none() | patches,
+    takes_ms=st.sampled_from((5, 30, 90, 90, 190, 450)),
+    fault=st.sampled_from((*(None,) * 4 * len(Fault), *Fault)),
+    is_late=st.booleans(),
+    inside=seldom,
+    before_put=seldom,
     deliver=st.sampled_from((True, True, True, False)),
 )
 
-waits = st.builds(Wait, ms=st.sampled_from((40, 150, 210, 420)), step_ms=st.sampled_from((20, 70, 100)))
+waits = st.sampled_from(
+    [*(Wait(ms, step_ms) for ms in (40, 150, 210, 420) for step_ms in (20, 70, 100)), Wait(3300, 1100)]
+)
 
-events = st.one_of(shots, shots, shots, shots, waits, patches.map(Change), st.just(Lose()))
+between = (*(st.none(),) * 6, *(waits,) * 3, *(deeds,) * 4, st.just(Lose()))
+"""One of these; ``st.one_of`` would count equals once."""
+
+steps = st.tuples(st.integers(0, len(between) - 1).flatmap(between.__getitem__), shots)
+
+
+def in_order(steps: list[tuple[Event | None, Shoot]]) -> tuple[Event, ...]:
+    """Between any two frames something else happens, or nothing."""
+    return tuple(event for step in steps for event in step if event is not None)
+
 
 schedules = st.builds(
     Schedule,
-    events=st.lists(events, min_size=12, max_size=18).map(tuple),
+    events=st.lists(steps, min_size=8, max_size=14).map(in_order),
     start=st.sampled_from(EFFECTS),
+    more=st.sampled_from(MANNERS),
     allow_raw=st.sampled_from((False, False, False, True)),
-    salt=st.integers(0, 7),
+    salt=st.sampled_from(range(8)),
     has_model=st.sampled_from((True,) * 7 + (False,)),
     smooth=st.sampled_from((False, False, True)),
     refine=st.booleans(),
     frame_rate=st.sampled_from((30.0, 30.0, 4.0)),
+    keep=st.sampled_from(((), *KEPT)),
+    mirror=st.sampled_from((False, False, True)),
+    rotate=st.sampled_from((0, 0, 0, 90, 180, 270)),
 )

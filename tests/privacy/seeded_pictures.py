@@ -67,10 +67,10 @@ class Masking(Pipeline):
     """Lets a mutant see each mask before the matte is made of it."""
 
     def __init__(
-        self, size: tuple[int, int], segmenter: Segmenter | None, look: Look, pool: FramePool
+        self, size: tuple[int, int], segmenter: Segmenter | None, look: Look, pool: FramePool, **more: Any
     ) -> None:
         wrapped = Wrapped(segmenter, self.alter) if segmenter else None
-        super().__init__(size, wrapped, look, pool)
+        super().__init__(size, wrapped, look, pool, **more)
 
     def alter(self, mask: Any) -> Any:
         """The mask that counts."""
@@ -166,9 +166,9 @@ class Composing(Pipeline):
     compositor: type[Compositor]
 
     def __init__(
-        self, size: tuple[int, int], segmenter: Segmenter | None, look: Look, pool: FramePool
+        self, size: tuple[int, int], segmenter: Segmenter | None, look: Look, pool: FramePool, **more: Any
     ) -> None:
-        super().__init__(size, segmenter, look, pool)
+        super().__init__(size, segmenter, look, pool, **more)
         self._compositor = self.compositor(size, pool)
 
 
@@ -297,9 +297,9 @@ class RawWhileNoMask(Pipeline):
     """Without a segmenter the picture passes."""
 
     def __init__(
-        self, size: tuple[int, int], segmenter: Segmenter | None, look: Look, pool: FramePool
+        self, size: tuple[int, int], segmenter: Segmenter | None, look: Look, pool: FramePool, **more: Any
     ) -> None:
-        super().__init__(size, segmenter, look, pool)
+        super().__init__(size, segmenter, look, pool, **more)
         self._has_model = segmenter is not None
 
     def process(self, frame: Frame) -> SafeFrame | None:

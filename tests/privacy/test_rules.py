@@ -1,7 +1,7 @@
 """P3, P5 and P6, each in its plainest form; test_two_runs holds them under any schedule."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,18 @@ from hypothesis import strategies as st
 from scrim.config import Settings
 from scrim.core.composite.placeholder import PlaceholderPainter
 from scrim.core.control import Control
+from scrim.core.framing.view import FULL
+from scrim.core.ladder import Level
 from scrim.core.look import prepare_look
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
 from scrim.core.segment.base import Segmenter
 from scrim.core.segment.constant import ConstantSegmenter, ScriptedSegmenter
+from scrim.core.subject import Wishes
 from scrim.errors import ConfigError, SegmentError
-from scrim.frame import Frame, FramePool, Mask, Planes, SafeFrame
+from scrim.frame import Frame, FramePool, Mask, Plane, Planes, SafeFrame
 
-from .scene import MASK_SIZE, SIZE, mask_of, picture_of
+from .scene import MASK_SIZE, SIZE, Sight, camera_rooms, mask_of, other_room, picture_of
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -176,3 +179,60 @@ def test_p6_no_patch_gives_leave(patch: dict[str, Any]) -> None:
         core.control.change(patch)
     assert core.control.settings.privacy.allow_raw is False
     assert core.show().origin in ("effect", "placeholder")
+
+
+class ByNumber:
+    """Answers with the mask of the frame that ``now`` names."""
+
+    input_size = MASK_SIZE
+
+    def __init__(self, masks: list[Mask]) -> None:
+        self._masks = masks
+        self.now = 0
+
+    def segment(self, rgb: Plane) -> Mask:
+        return self._masks[self.now]
+
+    def close(self) -> None:
+        pass
+
+
+ONE_OF_THREE = Level(4, refine=False, every=3)
+
+
+def same_before_two_rooms(*, reuse_masks: bool, max_zoom: float = 1.0) -> list[bool]:
+    """Whether each of nine pictures of a walking person is, when there is time for one mask in three.
+
+    In each frame the rooms differ wherever the matte of the frame's own mask is 0.
+    """
+    local = {"budget": {"reuse_masks": reuse_masks}, "matte": {"smooth": False}, "effect": "color"}
+    wanted = Settings().patched(local)
+    look = replace(prepare_look(wanted, SIZE, 1), wishes=Wishes(max_zoom=max_zoom))
+    masks = [np.roll(mask_of(2, 1), -5 * number, axis=1) for number in range(9)]
+    shown: list[list[SafeFrame | None]] = []
+    for is_other in (False, True):
+        segmenter = ByNumber(masks)
+        pipeline = Pipeline(SIZE, segmenter, look, FramePool(SIZE, 10))
+        pipeline.degrade(ONE_OF_THREE)
+        shown.append([])
+        for number, mask in enumerate(masks):
+            segmenter.now = number
+            rooms = camera_rooms(Sight(mask, FULL, ONE_OF_THREE, wanted, 1)) if is_other else ()
+            picture = other_room(picture_of(0, number), *rooms)
+            shown[-1].append(pipeline.process(Frame(Planes.of(picture), number, number)))
+    pairs = zip(*shown, strict=True)
+    return [
+        one is not None and other is not None and np.array_equal(one.i420, other.i420) for one, other in pairs
+    ]
+
+
+def test_p2_a_reused_mask_is_a_leak_for_the_frames_after_its_own_and_for_no_other() -> None:
+    assert same_before_two_rooms(reuse_masks=True) == [True, False, False] * 3
+
+
+def test_p2_without_leave_no_mask_is_reused() -> None:
+    assert all(same_before_two_rooms(reuse_masks=False))
+
+
+def test_p2_while_the_picture_follows_the_person_no_mask_is_reused() -> None:
+    assert all(same_before_two_rooms(reuse_masks=True, max_zoom=2.0))
