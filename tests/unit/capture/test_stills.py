@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from scrim.core.capture.base import EndOfStream
-from scrim.core.capture.stills import ImageFolder, read_still, size_in_header
+from scrim.core.capture.stills import ImageFolder, read_still
 from scrim.errors import SourceError
+from scrim.image_header import image_size
 
 SUFFIXES = [".jpg", ".png", ".webp"]
 
@@ -32,7 +33,7 @@ def png_of(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_still_keeps_its_size_or_takes_another(tmp_path: Path, suffix: str) -> None:
     path = write(tmp_path / f"a{suffix}", (97, 65))
-    assert size_in_header(path.read_bytes()) == (97, 65)
+    assert image_size(path.read_bytes()) == (97, 65)
     assert read_still(path).size == (96, 64)
     assert read_still(path, (40, 40)).size == (40, 40)
 
@@ -40,7 +41,7 @@ def test_a_still_keeps_its_size_or_takes_another(tmp_path: Path, suffix: str) ->
 def test_lossless_and_alpha_webp_tell_their_size_too() -> None:
     for picture in (np.zeros((30, 50, 3), np.uint8), np.zeros((30, 50, 4), np.uint8)):
         _, data = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, 101])
-        assert size_in_header(data.tobytes()) == (50, 30)
+        assert image_size(data.tobytes()) == (50, 30)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_lossless_and_alpha_webp_tell_their_size_too() -> None:
     [b"", b"text", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF....WEBPVP8X", b"\xff\xd8" + b"\xff" * 99],
 )
 def test_a_header_without_a_size_is_none(data: bytes) -> None:
-    assert size_in_header(data) is None
+    assert image_size(data) is None
 
 
 @pytest.mark.parametrize(

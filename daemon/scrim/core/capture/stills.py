@@ -1,7 +1,5 @@
 """Pictures from image files: one, or a folder of them."""
 
-import os
-import struct
 import time
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from scrim.core.capture.fit import Fitter
 from scrim.core.capture.pace import Pace
 from scrim.errors import SourceError
 from scrim.frame import MAX_SIDE_PX, Caps, Frame, Planes
+from scrim.image_header import image_size
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 """File names that are taken for stills, in lower case."""
@@ -24,9 +23,6 @@ MAX_BYTES = 64 << 20
 _MAX_FILES = 100_000
 _STILL_RATE = 1.0
 """Frames per second that stills get unless somebody says otherwise."""
-
-_HEAD_BYTES = 1 << 20
-"""A picture's size is looked for in this many first bytes: enough for a JPEG with a large EXIF block."""
 
 
 def read_still(path: Path | str, size: tuple[int, int] | None = None, sequence: int = 0) -> Frame:
@@ -169,13 +165,11 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         SourceError: there is no such file, or it is no JPEG, PNG or WebP within the limits.
     """
     data = _bytes_of(path)
-    size = size_in_header(data[:_HEAD_BYTES])
+    size = image_size(data)
     if size is None:
         raise SourceError(f"{path}: not a JPEG, PNG or WebP picture")
     if not 2 <= min(size) <= max(size) <= MAX_SIDE_PX:
         raise SourceError(f"{path}: {size[0]}x{size[1]} pixels; allowed are 2 to {MAX_SIDE_PX} a side")
-    # OpenCV reads this once, when it first decodes; who asked for less keeps it.
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_SIDE_PX * MAX_SIDE_PX))
     import cv2
 
     try:
@@ -200,48 +194,3 @@ def _bytes_of(path: Path) -> bytes:
     if len(data) > MAX_BYTES:
         raise SourceError(f"{path}: more than {MAX_BYTES >> 20} MiB; save it smaller")
     return data
-
-
-def size_in_header(head: bytes) -> tuple[int, int] | None:
-    """(width, height) in pixels as the first bytes of a JPEG, PNG or WebP tell; None when they do not."""
-    try:
-        if head.startswith(b"\x89PNG\r\n\x1a\n"):
-            width, height = struct.unpack_from(">II", head, 16)
-            return width, height
-        if head.startswith(b"\xff\xd8\xff"):
-            return _jpeg_size(head)
-        if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-            return _webp_size(head)
-    except (struct.error, IndexError):
-        return None
-    return None
-
-
-def _jpeg_size(head: bytes) -> tuple[int, int] | None:
-    """From the start-of-frame segment: the first marker C0 to CF that is no table (C4, C8, CC)."""
-    at = 2
-    while head[at] == 0xFF:
-        marker = head[at + 1]
-        if marker == 0xFF:
-            at += 1
-        elif marker in range(0xC0, 0xD0) and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", head, at + 5)
-            return width, height
-        else:
-            at += 2 + int(struct.unpack_from(">H", head, at + 2)[0])
-    return None
-
-
-def _webp_size(head: bytes) -> tuple[int, int] | None:
-    match head[12:16]:
-        case b"VP8X":
-            width, height = (int(struct.unpack_from("<I", head, at)[0] & 0xFFFFFF) + 1 for at in (24, 27))
-            return width, height
-        case b"VP8L":
-            bits = int(struct.unpack_from("<I", head, 21)[0])
-            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-        case b"VP8 ":
-            wide, high = struct.unpack_from("<HH", head, 26)
-            return wide & 0x3FFF, high & 0x3FFF
-        case _:
-            return None
