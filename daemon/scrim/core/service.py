@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +55,7 @@ def run(
     *,
     is_patient: bool = True,
     assigned: Mapping[str, Any] = MappingProxyType({}),
+    observers: Iterable[object] = (),
 ) -> None:
     """Run the core until ``stop`` is set.
 
@@ -64,6 +65,7 @@ def run(
         stop: ends it.
         is_patient: wait for a camera or an image that is not there; else it is an error at start.
         assigned: the command line's patch: part of ``settings``, and above what is remembered.
+        observers: hear every event; see :class:`scrim.core.events.Observers`.
 
     Raises:
         ScrimError: something cannot be used and no waiting will cure it.
@@ -72,7 +74,7 @@ def run(
     started_s = time.monotonic()
     with ExitStack() as stack:
         errors = _count_errors(stack)
-        output = _start_output(stack, settings)
+        output = _start_output(stack, settings, observers)
         memory = Memory(StateFile(state_path()), settings, assigned)
         stack.callback(memory.close)
         filtering = _start_filtering(stack, settings, output, memory, is_patient=is_patient)
@@ -123,11 +125,13 @@ class _Core:
     started_s: float
 
 
-def _start_output(stack: ExitStack, settings: Settings) -> _Output:
+def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[object]) -> _Output:
     camera = settings.camera
     caps = Caps(camera.width, camera.height, camera.frame_rate)
     outlet = Outlet(PlaceholderPainter(caps.size), caps.frame_interval_s)
     feed, observers = FeedWriter(), Observers()
+    for observer in listening:
+        observers.add(observer)
     watch = StateWatch(observers.notify)
     sinks = _start_sinks(stack, settings, caps, feed)
     loop = OutletLoop(outlet, [sink.mailbox for sink in sinks], watch)
@@ -165,16 +169,13 @@ def _start_filtering(
     control = Control(start.settings, pipeline, outlet, images, base=settings, revision=start.revision)
     control.missing = missing
     mailbox: Latest[Frame] = Latest()
-    first = _First(lambda: output.observers.notify(filter_started(model=model.spec.name, delegate="cpu")))
-
-    def processed(processing_ms: float) -> None:
-        first.happens()
-        regulator.processed(processing_ms)
+    details = {"model": model.spec.name, "delegate": "cpu"}
+    output.observers.add(_Starter(lambda: output.observers.notify(filter_started(**details))))
 
     def failed(error: SegmentError) -> None:
         output.observers.notify(filter_failed(error))
 
-    loop = PipelineLoop(pipeline, mailbox, outlet, processed, failed)
+    loop = PipelineLoop(pipeline, mailbox, outlet, regulator.processed, failed)
     stack.enter_context(_running("pipeline", loop.step, mailbox.close))
     return _Filtering(model, pipeline, mailbox, loop, regulator, control, desk)
 
@@ -237,17 +238,17 @@ def _count_errors(stack: ExitStack) -> ErrorCount:
     return errors
 
 
-class _First:
-    """Does something once."""
+class _Starter:
+    """Says once that filtering has started: when the first camera picture takes the placeholder's place."""
 
-    def __init__(self, act: Callable[[], None]) -> None:
-        self._act: Callable[[], None] | None = act
+    def __init__(self, say: Callable[[], None]) -> None:
+        self._say: Callable[[], None] | None = say
 
-    def happens(self) -> None:
-        """Do it, if this is the first time."""
-        act, self._act = self._act, None
-        if act is not None:
-            act()
+    def placeholder_gone(self, _payload: dict[str, Any]) -> None:
+        """See :class:`scrim.core.events.Observers`."""
+        say, self._say = self._say, None
+        if say is not None:
+            say()
 
 
 class _Relay:
