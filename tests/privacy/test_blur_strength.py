@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from scrim.config import STRENGTHS, blur_sigma_px
-from scrim.core.capture.room import draw_room
+from scrim.core.capture.room import room_picture
 from scrim.core.composite.blur import BlurBackground
 from scrim.core.pyramid import Pyramid
 from scrim.frame import Frame, Matte, Plane, Planes
@@ -63,7 +63,7 @@ PICTURES = {
     "noise": noise,
     "checkerboard 16": checkerboard(16),
     "checkerboard 64": checkerboard(64),
-    "room": draw_room,
+    "room": room_picture,
 }
 
 

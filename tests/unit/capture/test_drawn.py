@@ -7,7 +7,7 @@ import pytest
 
 from scrim.core.capture.demo import Demo
 from scrim.core.capture.drawn import DrawnSource
-from scrim.core.capture.room import draw_room
+from scrim.core.capture.room import room_picture
 from scrim.core.capture.test import TestPattern
 from scrim.frame import Caps, Frame, Plane, Planes
 
@@ -67,7 +67,7 @@ def test_the_demos_alpha_is_that_of_its_frame(sequence: int) -> None:
     picture = frames(demo, sequence + 1)[-1]
     alpha = demo.alpha(sequence)
     luma = picture[: 320 * 180].reshape(180, 320)
-    room = Planes.of(draw_room(CAPS.size)).y
+    room = Planes.of(room_picture(CAPS.size)).y
     assert np.array_equal(luma[alpha == 0], room[alpha == 0])
     inside = alpha == 255
     assert 0.2 < inside.mean() < 0.6
@@ -89,6 +89,6 @@ def test_the_demos_person_moves_and_stays_in_the_picture() -> None:
 
 def test_the_room_keeps_its_shape_in_other_aspects() -> None:
     """Cropped, not squeezed: the middle of a 4:3 room is the middle of the 16:9 one."""
-    wide = Planes.of(draw_room((320, 180))).y.astype(int)
-    narrow = Planes.of(draw_room((240, 180))).y.astype(int)
+    wide = Planes.of(room_picture((320, 180))).y.astype(int)
+    narrow = Planes.of(room_picture((240, 180))).y.astype(int)
     assert np.abs(wide[:, 40:280] - narrow).mean() < 2

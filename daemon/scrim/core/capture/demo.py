@@ -4,7 +4,7 @@ import numpy as np
 
 from scrim.core.capture.drawn import DrawnSource
 from scrim.core.capture.person import Person, Pose, pose_at
-from scrim.core.capture.room import draw_room
+from scrim.core.capture.room import room_picture
 from scrim.frame import Caps, Plane, Planes
 
 
@@ -30,7 +30,7 @@ class Demo(DrawnSource):
 
     def _prepare(self) -> None:
         if self._room is None:
-            self._room = draw_room(self._caps.size)
+            self._room = room_picture(self._caps.size)
         self._person_loaded()
 
     def _draw(self, i420: Plane, sequence: int) -> None:

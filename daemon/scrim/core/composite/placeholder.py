@@ -2,6 +2,7 @@
 
 import time
 from enum import StrEnum
+from importlib import resources
 
 import cv2
 import numpy as np
@@ -31,6 +32,12 @@ CAPTIONS: dict[Reason, str] = {
 }
 """What a viewer reads. Nothing here depends on what the camera sees."""
 
+CAPTION_SIZE = (1080, 96)
+"""(width, height) in pixels of each caption in captions.png, which ``scripts/build-captions`` draws."""
+
+_CAPTIONS_FILE = "captions.png"
+_CAPTIONS_FOR_WIDTH_PX = 1920
+
 # BT.601 limited range, readable in full range too: a dark slate, a lighter figure, nearly white text.
 _GROUND = (40, 132, 124)
 _FIGURE = (86, 134, 121)
@@ -52,11 +59,11 @@ class PlaceholderPainter:
         """The placeholder for ``reason``, stamped with the present time; drawn once, handed out often."""
         i420 = self._painted.get(reason)
         if i420 is None:
-            i420 = self._painted[reason] = _draw(self._size, CAPTIONS[reason])
+            i420 = self._painted[reason] = _draw(self._size, reason)
         return seal(i420, time.monotonic_ns(), -1, "placeholder", revision)
 
 
-def _draw(size: tuple[int, int], caption: str) -> Plane:
+def _draw(size: tuple[int, int], reason: Reason) -> Plane:
     width, height = size
     i420 = np.empty((height * 3 // 2, width), np.uint8)
     planes = Planes.of(i420)
@@ -65,7 +72,7 @@ def _draw(size: tuple[int, int], caption: str) -> Plane:
     figure = np.zeros((height, width), np.uint8)
     _draw_figure(figure)
     _stain(planes, figure)
-    _write(planes.y, caption)
+    _write(planes.y, reason)
     return i420
 
 
@@ -87,16 +94,33 @@ def _draw_figure(mask: Plane) -> None:
 
 
 def _stain(planes: Planes, figure: Plane) -> None:
-    small = cv2.resize(figure, (planes.u.shape[1], planes.u.shape[0]), interpolation=cv2.INTER_AREA)
+    small = np.empty(planes.u.shape, np.uint8)
+    cv2.resize(figure, small.shape[::-1], dst=small, interpolation=cv2.INTER_AREA)
     for plane, share, value in zip(planes, (figure, small, small), _FIGURE, strict=True):
-        mixed = plane + (value - plane.astype(np.float32)) * (share / np.float32(255))
-        plane[:] = np.round(mixed).astype(np.uint8)
+        _tint(plane, share, value)
 
 
-def _write(luma: Plane, caption: str) -> None:
+def _write(luma: Plane, reason: Reason) -> None:
+    """Lay the caption over the lower part, as wide as fits."""
     height, width = luma.shape
-    scale = min(width, height * 16 / 9) / 1280 * 1.4
-    thickness = max(1, round(scale * 2))
-    (text_width, _), _ = cv2.getTextSize(caption, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
-    at = ((width - text_width) // 2, round(height * 0.84))
-    cv2.putText(luma, caption, at, cv2.FONT_HERSHEY_SIMPLEX, scale, _TEXT_LUMA, thickness, cv2.LINE_AA)
+    scale = min(width, height * 16 / 9) / _CAPTIONS_FOR_WIDTH_PX
+    size = max(1, round(CAPTION_SIZE[0] * scale)), max(1, round(CAPTION_SIZE[1] * scale))
+    caption = cv2.resize(_caption(reason), size, interpolation=cv2.INTER_AREA)
+    left, top = (width - size[0]) // 2, min(round(height * 0.79), height - size[1])
+    if left >= 0 and top >= 0:
+        _tint(luma[top : top + size[1], left : left + size[0]], np.asarray(caption, np.uint8), _TEXT_LUMA)
+
+
+def _caption(reason: Reason) -> Plane:
+    png = resources.files("scrim.core.composite").joinpath(_CAPTIONS_FILE).read_bytes()
+    captions = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
+    row, height = list(CAPTIONS).index(reason), CAPTION_SIZE[1]
+    return np.asarray(captions, np.uint8)[row * height : (row + 1) * height]
+
+
+def _tint(plane: Plane, share: Plane, value: int) -> None:
+    """Mix ``value`` into ``plane``, by ``share`` of 255."""
+    tint = np.full_like(share, value)
+    cv2.multiply(tint, share, dst=tint, scale=1 / 255)
+    cv2.multiply(plane, cv2.bitwise_not(share), dst=plane, scale=1 / 255)
+    cv2.add(plane, tint, dst=plane)
