@@ -37,9 +37,9 @@ def draw_room() -> Canvas:
     """The room at its design size, BGR; the same bytes each time."""
     room = _wall()
     _window(room, (1330, 90, 1700, 600))
-    _bookcase(room, (40, 60, 400, 1000))
-    _whiteboard(room, (450, 80, 890, 484))
-    _painting(room, (955, 80, 1195, 260))
+    _bookcase(room, (40, 540, 500, 1000))
+    _whiteboard(room, (60, 70, 500, 474))
+    _painting(room, (544, 90, 704, 210))
     _sideboard(room, (1290, 790, 1920, 1080))
     _lamp(room, 1800, 800)
     _plant(room, 1420, 790)
@@ -128,7 +128,7 @@ def _bookcase(room: Canvas, box: Box) -> None:
     random = np.random.default_rng(_SEED)
     _shadow(room, box)
     _box(room, box, _WOOD)
-    shelves = 5
+    shelves = 3
     tall = (bottom - top - 20) // shelves
     for shelf in range(shelves):
         floor = top + 20 + (shelf + 1) * tall - 20

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scrim.core.capture.room import draw_room
+from scrim.core.capture.room import room_picture
 
 Canvas = NDArray[np.float32]
 Bgr = NDArray[np.uint8]
@@ -15,7 +15,7 @@ _SEED = 2
 
 def study(size: tuple[int, int]) -> Bgr:
     """Bookcase, whiteboard, window, lamp: warm and cluttered."""
-    return np.asarray(cv2.cvtColor(draw_room(size), cv2.COLOR_YUV2BGR_I420))
+    return np.asarray(cv2.cvtColor(room_picture(size), cv2.COLOR_YUV2BGR_I420))
 
 
 def office(size: tuple[int, int]) -> Bgr:
