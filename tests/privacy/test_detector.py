@@ -11,7 +11,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from scrim.config import Settings
-from scrim.core.capture.room import draw_room
+from scrim.core.capture.room import room_picture
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.look import prepare_look
 from scrim.core.pipeline import Pipeline
@@ -52,7 +52,7 @@ def room_blocks() -> NDArray[np.bool_]:
 @lru_cache(maxsize=1)
 def marked() -> Plane:
     """The camera's picture: a room with camera noise and the code, the person without it."""
-    i420 = draw_room(SIZE).copy()
+    i420 = room_picture(SIZE).copy()
     luma = Planes.of(i420).y
     noise = np.random.default_rng(2).normal(0, 2, luma.shape)
     luma[:] = np.clip(np.rint(luma + noise), 0, 255)
