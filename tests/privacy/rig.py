@@ -111,6 +111,11 @@ class _Hooked:
         """Whether frames are filtered now."""
         return self._pipeline.is_filtering
 
+    @property
+    def why_hidden(self) -> Reason | None:
+        """Why the last picture is the placeholder."""
+        return self._pipeline.why_hidden
+
     def process(self, frame: Frame) -> SafeFrame | None:
         """What the pipeline makes of the frame."""
         try:

@@ -57,9 +57,9 @@ class RepeatsAcrossChange(Outlet):
 class TakesOldRevision(Outlet):
     """Takes pictures that were begun under earlier settings."""
 
-    def put(self, frame: SafeFrame) -> None:
+    def put(self, frame: SafeFrame, reason: Reason | None = None) -> None:
         required, self._revision = self._revision, 0
-        super().put(frame)
+        super().put(frame, reason)
         self._revision = required
 
 

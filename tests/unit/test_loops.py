@@ -1,18 +1,22 @@
 """What each thread repeats, one step at a time."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
 
+from scrim.core import outlet as outlet_module
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.composite.replace import PictureBackground, color_picture
+from scrim.core.events import Event, StateWatch
+from scrim.core.ladder import Level
 from scrim.core.loops import Backoff, CaptureLoop, OutletLoop, PipelineLoop, SinkLoop
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Look, Pipeline
 from scrim.core.segment.constant import ScriptedSegmenter
 from scrim.core.sinks.memory import MemorySink
+from scrim.core.subject import Wishes
 from scrim.core.workers import Latest
 from scrim.errors import SegmentError, SinkError, SourceError
 from scrim.frame import Caps, Frame, FramePool, Planes, SafeFrame
@@ -20,8 +24,8 @@ from scrim.frame import Caps, Frame, FramePool, Planes, SafeFrame
 CAPS = Caps(96, 64, 30)
 
 
-def raw(sequence: int = 0) -> Frame:
-    return Frame(Planes.of(np.full((96, 96), 77, np.uint8)), 0, sequence)
+def raw(sequence: int = 0, pts_ns: int = 0) -> Frame:
+    return Frame(Planes.of(np.full((96, 96), 77, np.uint8)), pts_ns, sequence)
 
 
 class ScriptedSource:
@@ -217,6 +221,105 @@ def test_without_a_frame_nothing_happens():
     processing.mailbox.close()
     processing.loop.step()
     assert processing.loop.dropped == 0
+
+
+class Slow:
+    """A pipeline loop at a level that processes one frame of ``every``, on a clock that frames move."""
+
+    def __init__(self, every: int, look: Look | None = None) -> None:
+        self.now_ns = 10**12
+        self.taken_ms: list[float] = []
+        look = look or Look(1, PictureBackground(color_picture("#008080", CAPS.size)))
+        self.pipeline = Pipeline(
+            CAPS.size, ScriptedSegmenter([NOBODY], (48, 32)), look, FramePool(CAPS.size, 4)
+        )
+        self.mailbox: Latest[Frame] = Latest()
+        self.outlet = Outlet(PlaceholderPainter(CAPS.size), CAPS.frame_interval_s, lambda: self.now_ns)
+        self.loop = PipelineLoop(self.pipeline, self.mailbox, self.outlet, self.taken_ms.append)
+        self.slow_down(every)
+
+    def slow_down(self, every: int) -> None:
+        self.pipeline.degrade(Level(4, refine=False, every=every))
+        self.outlet.expect(every * CAPS.frame_interval_s)
+
+    def play(self, sequences: Iterable[int]) -> list[tuple[str, int] | None]:
+        """Origin and number of what goes out after each frame."""
+        shown: list[tuple[str, int] | None] = []
+        for sequence in sequences:
+            self.now_ns += 33_333_333
+            self.mailbox.put(raw(sequence, self.now_ns))
+            self.loop.step()
+            taken = self.outlet.take()
+            shown.append(None if taken is None else (taken.origin, taken.sequence))
+            del taken
+        return shown
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty outlet is asked without waiting in real time."""
+    monkeypatch.setattr(outlet_module, "REPEAT_INTERVAL_S", 0.0)
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_of_three_frames_one_is_processed_and_stands_in_for_the_others():
+    slow = Slow(3)
+    assert slow.play(range(9)) == [("effect", n // 3 * 3) for n in range(9)]
+    assert slow.pipeline.clock.count["segment"] == 3
+    assert len(slow.taken_ms) == 3
+    assert slow.loop.dropped == 0
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("every", [2, 6, 12, 24])
+def test_between_two_processed_frames_the_placeholder_never_plays(every: int):
+    shown = Slow(every).play(range(100))
+    assert all(one is None or one[0] == "effect" for one in shown)
+    assert len({one for one in shown if one is not None}) == len(range(0, 100, every))
+
+
+def test_frames_that_are_lost_on_the_way_count_as_left_out():
+    slow = Slow(3)
+    slow.play([0, 4, 5, 6, 7, 20])
+    assert slow.pipeline.clock.count["segment"] == 4
+
+
+def test_back_at_full_rate_the_very_next_frame_is_processed():
+    slow = Slow(24)
+    slow.play([0, 1])
+    slow.slow_down(1)
+    assert slow.play([2, 3]) == [("effect", 2), ("effect", 3)]
+
+
+def test_a_camera_that_counts_anew_is_not_left_out():
+    slow = Slow(6)
+    slow.play([1000])
+    assert slow.play([0]) == [("effect", 0)]
+
+
+def test_where_masks_may_be_reused_no_frame_is_left_out():
+    look = Look(1, PictureBackground(color_picture("#008080", CAPS.size)), reuse_masks=True)
+    slow = Slow(3, look)
+    assert slow.play(range(6)) == [("effect", n) for n in range(6)]
+    assert slow.pipeline.clock.count["segment"] == 2
+
+
+def test_raw_is_shown_at_the_camera_s_rate_whatever_the_level_was():
+    slow = Slow(24, Look(1, None, is_raw=True))
+    assert slow.play(range(4)) == [("raw", n) for n in range(4)]
+    assert slow.taken_ms == []
+
+
+def test_the_placeholder_for_nobody_is_delivered_and_says_so():
+    wishes = Wishes(nobody="placeholder", placeholder_after_s=0)
+    slow = Slow(1, Look(1, PictureBackground(color_picture("#008080", CAPS.size)), wishes=wishes))
+    events: list[Event] = []
+    outgoing = OutletLoop(slow.outlet, [], StateWatch(events.append))
+    slow.mailbox.put(raw())
+    slow.loop.step()
+    outgoing.step()
+    assert outgoing.showing == "placeholder"
+    assert [event.payload["reason"] for event in events] == ["nobody"]
 
 
 # The outlet's thread.

@@ -208,3 +208,48 @@ def test_something_goes_out_about_ten_times_a_second_when_nothing_comes():
     for _ in range(3):
         assert origin(outlet) == "placeholder"
     assert time.monotonic() - begin_s >= 0.25
+
+
+def test_what_is_handed_over_as_placeholder_says_why_while_it_plays(outlet: Outlet, clock: Clock):
+    outlet.because(Reason.NO_SAFE_PICTURE)
+    outlet.put(PlaceholderPainter(SIZE).paint(Reason.NOBODY, 1), Reason.NOBODY)
+    assert outlet.reason is Reason.NO_SAFE_PICTURE
+    assert origin(outlet) == "placeholder"
+    assert outlet.reason is Reason.NOBODY
+    clock.pass_ms(100)
+    outlet.take()
+    assert outlet.reason is Reason.NOBODY
+    outlet.put(picture())
+    outlet.take()
+    assert outlet.reason is Reason.NO_SAFE_PICTURE
+
+
+def test_nobody_is_no_reason_any_more_when_the_camera_is_lost(outlet: Outlet, clock: Clock):
+    outlet.put(PlaceholderPainter(SIZE).paint(Reason.NOBODY, 1), Reason.NOBODY)
+    outlet.take()
+    outlet.because(Reason.CAMERA_LOST)
+    clock.pass_ms(200)
+    assert origin(outlet) == "placeholder"
+    assert outlet.reason is Reason.CAMERA_LOST
+    outlet.put(PlaceholderPainter(SIZE).paint(Reason.NOBODY, 1), Reason.NOBODY)
+    outlet.take()
+    outlet.drop()
+    assert outlet.reason is Reason.CAMERA_LOST
+
+
+def test_when_frames_come_seldom_the_placeholder_waits_and_repeats_end_all_the_same(
+    outlet: Outlet, clock: Clock
+):
+    outlet.expect(1.0)
+    outlet.put(picture())
+    outlet.take()
+    shown = []
+    for ms in (199, 2, 1298, 2):
+        clock.pass_ms(ms)
+        shown.append(origin(outlet))
+    assert shown == ["raw", "nothing", "nothing", "placeholder"]
+    outlet.put(picture())
+    outlet.take()
+    outlet.expect(1 / 30)
+    clock.pass_ms(200)
+    assert origin(outlet) == "placeholder"

@@ -1,20 +1,23 @@
 """The path of one frame, with a segmenter that does as it is told."""
 
-import tracemalloc
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scrim.core.composite.base import Background
-from scrim.core.composite.blur import BlurBackground
-from scrim.core.composite.replace import PictureBackground, color_picture, fitted_picture
+from scrim.core.composite.placeholder import PlaceholderPainter, Reason
+from scrim.core.composite.replace import PictureBackground, color_picture
+from scrim.core.keep import KeepRegions, Rectangle
+from scrim.core.ladder import Level, ladder
 from scrim.core.pipeline import Look, Pipeline
 from scrim.core.segment.base import Segmenter
 from scrim.core.segment.constant import ConstantSegmenter, ScriptedSegmenter
+from scrim.core.subject import Wishes
 from scrim.errors import SegmentError
-from scrim.frame import Frame, FramePool, Planes
+from scrim.frame import Frame, FramePool, Planes, SafeFrame
 
 SIZE = (192, 128)
 MODEL = (48, 32)
@@ -186,77 +189,260 @@ def test_every_stage_is_timed():
     assert pipeline.clock.count == {"input": 2, "segment": 2, "matte": 2, "composite": 2}
 
 
-# The hot path allocates nothing of a frame's size.
-
-LARGE = (640, 360)
+# Who is shown, from where, and how well.
 
 
-def image_background() -> Background:
-    return PictureBackground(fitted_picture(np.full((90, 160, 3), 99, np.uint8), LARGE, "cover"))
+def people(*lefts: int) -> NDArray[np.uint8]:
+    mask = np.zeros(MODEL[::-1], np.uint8)
+    for number, left in enumerate(lefts):
+        mask[8 + 4 * number :, left : left + 10 - number] = 255
+    return mask
 
 
-LOOKS = {
-    **{f"blur-{sigma_px}": Look(1, BlurBackground(LARGE, sigma_px)) for sigma_px in (1, 4, 9, 20)},
-    "color": Look(1, PictureBackground(color_picture("#008080", LARGE))),
-    "image": Look(1, image_background()),
-    "coarse": Look(1, BlurBackground(LARGE, 9), refine=False, smooth=False),
-    "raw": Look(1, None, is_raw=True),
-    "off": Look(1, None),
-}
+def at(seconds: float, seed: int = 1) -> Frame:
+    frame = noise(seed=seed)
+    return Frame(frame.planes, 10**12 + round(seconds * 1e9), seed)
 
 
-def moving_person(steps: int) -> list[NDArray[np.uint8]]:
-    mask = np.zeros((144, 256), np.uint8)
-    mask[40:, 80:160] = 255
-    mask[30:40, 90:150] = 130
-    return [np.roll(mask, 4 * step, axis=1) for step in range(steps)]
+def is_teal(safe: SafeFrame | None, columns: slice) -> bool:
+    assert safe is not None
+    return bool((safe.planes.y[:, columns] == Planes.of(TEAL).y[0, 0]).all())
 
 
-@pytest.mark.parametrize("name", LOOKS)
-def test_a_frame_costs_no_memory_of_a_frame_s_size(name: str):
-    masks = moving_person(8)
-    pipeline = Pipeline(LARGE, ScriptedSegmenter(masks * 2, (256, 144)), LOOKS[name], FramePool(LARGE, 2))
-    frames = [noise(LARGE, seed) for seed in range(1, 9)]
-    for frame in frames:
-        pipeline.process(frame)
-    grown_bytes = []
-    tracemalloc.start()
-    try:
-        for frame in frames:
-            before, _ = tracemalloc.get_traced_memory()
-            tracemalloc.reset_peak()
-            pipeline.process(frame)
-            grown_bytes.append(tracemalloc.get_traced_memory()[1] - before)
-    finally:
-        tracemalloc.stop()
-    assert max(grown_bytes) < LARGE[0] * LARGE[1] / 4
+def wishing(**wishes: Any) -> Look:
+    return teal_look(refine=False, smooth=False, wishes=Wishes(**wishes))
 
 
-def test_tracemalloc_sees_what_opencv_gives_back():
-    """Without this the test above would prove nothing."""
-    import cv2
-
-    plane = noise(LARGE).planes.y
-    tracemalloc.start()
-    try:
-        result = cv2.add(plane, plane)
-        seen_bytes, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert seen_bytes >= result.nbytes
+def test_largest_hides_the_second_person():
+    both = [people(4, 34)]
+    everybody = make(ScriptedSegmenter(both, MODEL), wishing()).process(at(0))
+    one = make(ScriptedSegmenter(both, MODEL), wishing(persons="largest")).process(at(0))
+    assert not is_teal(everybody, slice(130, 180))
+    assert is_teal(one, slice(100, 192))
+    assert not is_teal(one, slice(10, 60))
 
 
-@pytest.mark.parametrize("name", [name for name in LOOKS if name != "off"])
-def test_pictures_are_made_in_the_pool_s_buffers(name: str):
-    pool = FramePool(LARGE, 3)
-    leased = [pool.lease() for _ in range(3)]
-    addresses = {buffer.ctypes.data for buffer in leased if buffer is not None}
-    leased.clear()
-    buffer = None
-    pipeline = Pipeline(LARGE, ScriptedSegmenter(moving_person(8), (256, 144)), LOOKS[name], pool)
-    for seed in range(1, 9):
-        safe = pipeline.process(noise(LARGE, seed))
+def test_another_wish_counts_from_the_next_frame_on():
+    pipeline = make(ScriptedSegmenter([people(4, 34)], MODEL), wishing())
+    pipeline.process(at(0))
+    pipeline.swap(wishing(persons="largest"))
+    assert is_teal(pipeline.process(at(0.1)), slice(100, 192))
+
+
+def test_kept_parts_of_the_room_are_shown_though_nobody_is_there():
+    keep = KeepRegions([Rectangle(0.5, 0.5, 0.25, 0.25)])
+    frame = at(0)
+    pipeline = Pipeline(SIZE, ConstantSegmenter(0, MODEL), wishing(), FramePool(SIZE, 2), keep=keep)
+    safe = pipeline.process(frame)
+    assert safe is not None
+    assert np.array_equal(safe.planes.y[72:88, 104:136], frame.planes.y[72:88, 104:136])
+    assert is_teal(safe, slice(0, 84))
+    assert is_teal(safe, slice(156, 192))
+
+
+def test_without_a_mask_nothing_is_kept():
+    keep = KeepRegions([Rectangle(0, 0, 1, 1)])
+    safe = Pipeline(SIZE, None, wishing(), FramePool(SIZE, 2), keep=keep).process(at(0))
+    assert safe is not None
+    assert np.array_equal(safe.i420, TEAL)
+
+
+@pytest.mark.parametrize("after_s", [3, 10])
+def test_nobody_there_is_the_placeholder_after_the_time_and_gone_with_the_first_person(after_s: float):
+    wanted = PlaceholderPainter(SIZE).paint(Reason.NOBODY, 1)
+    steps = 20 * (after_s + 2)
+    script = [people(20), *[people()] * steps, people(20)]
+    pipeline = make(
+        ScriptedSegmenter(script, MODEL), wishing(nobody="placeholder", placeholder_after_s=after_s)
+    )
+    origins = []
+    for number in range(steps + 1):
+        safe = pipeline.process(at(number / 20))
         assert safe is not None
-        assert safe.i420.ctypes.data in addresses
-    del safe, buffer
-    assert pool.free == 3
+        origins.append(safe.origin)
+    since = 20 * after_s + 1
+    assert origins == ["effect"] * since + ["placeholder"] * (steps + 1 - since)
+    assert np.array_equal(safe.i420, wanted.i420)
+    assert safe.revision == 1
+    assert pipeline.why_hidden is Reason.NOBODY
+    back = pipeline.process(at(after_s + 3))
+    assert back is not None
+    assert back.origin == "effect"
+    assert pipeline.why_hidden is None
+
+
+def test_with_blur_for_nobody_the_effect_goes_on():
+    pipeline = make(ConstantSegmenter(0, MODEL), wishing(placeholder_after_s=0))
+    for second in range(0, 60, 5):
+        assert is_teal(pipeline.process(at(second)), slice(None))
+
+
+def test_framing_brings_the_person_nearer():
+    pipeline = make(ScriptedSegmenter([people(30)], MODEL), wishing(max_zoom=1.5))
+    whole = pipeline.process(at(0))
+    assert whole is not None
+    assert np.array_equal(whole.planes.y[60:120, 126:154], noise().planes.y[60:120, 126:154])
+    for number in range(1, 100):
+        safe = pipeline.process(at(number / 30))
+    assert safe is not None
+    assert not np.array_equal(safe.planes.y[60:120, 126:154], noise().planes.y[60:120, 126:154])
+    assert pipeline.subject._framing.view.zoom == pytest.approx(1.5, abs=0.01)
+
+
+def test_framing_off_leaves_frames_untouched():
+    pipeline = make(ScriptedSegmenter([people(30)], MODEL), wishing())
+    for number in range(60):
+        frame = at(number / 30)
+        pipeline.process(frame)
+        assert pipeline._pyramid.frame is frame
+
+
+@pytest.mark.parametrize("look", [Look(2, None), Look(2, None, is_raw=True)], ids=["off", "raw"])
+def test_off_and_raw_forget_what_was(look: Look):
+    masks = [people(4, 30), people(30), people(30, 4)]
+    wishes = Wishes(persons="largest", max_zoom=2)
+    in_effect = teal_look(wishes=wishes)
+    pipeline = make(ScriptedSegmenter([*masks[:2] * 30, *masks[2:]], MODEL), in_effect, buffers=3)
+    for number in range(60):
+        pipeline.process(at(number / 30))
+    pipeline.swap(look)
+    pipeline.process(at(2))
+    pipeline.swap(in_effect)
+    after = pipeline.process(at(2.1))
+    alone = make(ScriptedSegmenter(masks[2:], MODEL), in_effect).process(at(2.1))
+    assert after is not None
+    assert alone is not None
+    assert np.array_equal(after.i420, alone.i420)
+
+
+def moved_twice(second_s: float, *, first: NDArray[np.uint8] | Exception | None = None) -> SafeFrame | None:
+    """The picture with a faint person so long after one without, or of that frame alone."""
+    faint = (people(10) * 0.55).astype(np.uint8)
+    script = [faint] if first is None else [first, faint]
+    pipeline = make(ScriptedSegmenter(script, MODEL), teal_look(refine=False, smooth=True))
+    if first is not None:
+        with suppress(SegmentError):
+            pipeline.process(at(0))
+    return pipeline.process(at(second_s, seed=2))
+
+
+def test_after_a_gap_the_matte_starts_anew():
+    alone, soon, late = moved_twice(9), moved_twice(0.9, first=people(10)), moved_twice(1.1, first=people(10))
+    assert alone is not None
+    assert soon is not None
+    assert late is not None
+    assert not np.array_equal(soon.i420, alone.i420)
+    assert np.array_equal(late.i420, alone.i420)
+
+
+def test_frames_without_a_mask_are_a_gap_too():
+    faint = (people(10) * 0.55).astype(np.uint8)
+    fault = SegmentError("planted")
+    pipeline = make(
+        ScriptedSegmenter([people(10), fault, fault, fault, faint], MODEL), teal_look(refine=False)
+    )
+    pipeline.process(at(0))
+    for number in range(1, 4):
+        with pytest.raises(SegmentError):
+            pipeline.process(at(number * 0.4))
+    after, alone = pipeline.process(at(1.6, seed=2)), moved_twice(9)
+    assert after is not None
+    assert alone is not None
+    assert np.array_equal(after.i420, alone.i420)
+
+
+def test_without_refinement_the_level_gives_the_plain_matte():
+    masks = [people(10)]
+    fine, plain, lowered = (make(ScriptedSegmenter(masks, MODEL), teal_look(refine=r)) for r in (1, 0, 1))
+    lowered.degrade(Level(1, refine=False))
+    shown = [pipeline.process(at(0)) for pipeline in (fine, plain, lowered)]
+    assert shown[1] is not None
+    assert shown[2] is not None
+    assert np.array_equal(shown[2].i420, shown[1].i420)
+    assert shown[0] is not None
+    assert not np.array_equal(shown[0].i420, shown[1].i420)
+
+
+def test_the_level_chooses_the_model():
+    small_size = (24, 16)
+    small = ScriptedSegmenter([np.full(small_size[::-1], 255, np.uint8)], small_size)
+    pipeline = Pipeline(SIZE, ConstantSegmenter(0, MODEL), teal_look(), FramePool(SIZE, 2), small=small)
+    frame = at(0)
+    assert is_teal(pipeline.process(frame), slice(None))
+    pipeline.degrade(Level(3, small_model=True))
+    safe = pipeline.process(frame)
+    assert safe is not None
+    assert np.array_equal(safe.planes.y, frame.planes.y)
+    pipeline.degrade(Level(0))
+    del safe
+    assert is_teal(pipeline.process(frame), slice(None))
+
+
+def test_without_a_small_model_the_other_does_its_work():
+    pipeline = make(ConstantSegmenter(255, MODEL))
+    pipeline.degrade(Level(3, small_model=True))
+    assert not is_teal(pipeline.process(at(0)), slice(None))
+
+
+def test_the_level_chooses_the_coarser_background():
+    red = PictureBackground(color_picture("#ff0000", SIZE))
+    pipeline = make(ConstantSegmenter(0, MODEL), teal_look(coarse_background=red))
+    assert is_teal(pipeline.process(at(0)), slice(None))
+    pipeline.degrade(Level(2, blur_coarser=1))
+    assert not is_teal(pipeline.process(at(0)), slice(None))
+    pipeline.swap(teal_look())
+    assert is_teal(pipeline.process(at(0)), slice(None))
+
+
+def test_a_level_chosen_during_a_frame_waits_for_the_next():
+    red = PictureBackground(color_picture("#ff0000", SIZE))
+    pipeline: Pipeline
+
+    class Degrading(ConstantSegmenter):
+        def segment(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            pipeline.degrade(Level(2, blur_coarser=1))
+            return super().segment(rgb)
+
+    pipeline = make(Degrading(0, MODEL), teal_look(coarse_background=red))
+    assert is_teal(pipeline.process(at(0)), slice(None))
+    assert not is_teal(pipeline.process(at(0)), slice(None))
+
+
+@pytest.mark.parametrize(("looks_twice", "level", "count"), [(False, 0, 1), (True, 0, 2), (True, 1, 1)])
+def test_a_second_look_is_taken_when_asked_for_and_at_full_quality(looks_twice: bool, level: int, count: int):
+    asked = []
+
+    class Counting(ConstantSegmenter):
+        def segment(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            asked.append(1)
+            return super().segment(rgb)
+
+    pipeline = make(Counting(255, MODEL), teal_look(looks_twice=looks_twice))
+    pipeline.degrade(ladder(refine=True, has_small_model=False)[level])
+    pipeline.process(at(0))
+    assert len(asked) == count
+
+
+def test_a_mask_is_reused_for_the_frames_in_between_and_never_across_a_change():
+    look = teal_look(reuse_masks=True, smooth=False, refine=False)
+    pipeline = make(ScriptedSegmenter([people(4), people(34)], MODEL), look)
+    pipeline.degrade(Level(4, refine=False, every=3))
+    assert pipeline.skips == 1
+    shown = [is_teal(pipeline.process(at(number / 30)), slice(100, 192)) for number in range(5)]
+    assert shown == [True, True, True, False, False]
+    pipeline = make(ScriptedSegmenter([people(4), people(34)], MODEL), look)
+    pipeline.degrade(Level(4, refine=False, every=3))
+    pipeline.process(at(0))
+    pipeline.swap(replace(look, revision=2))
+    assert not is_teal(pipeline.process(at(0.1)), slice(100, 192))
+
+
+def test_after_a_fault_no_mask_is_reused():
+    script = [people(4), people(4), SegmentError("planted"), people(34)]
+    pipeline = make(ScriptedSegmenter(script, MODEL), teal_look(reuse_masks=True, smooth=False, refine=False))
+    pipeline.degrade(Level(4, refine=False, every=2))
+    for number in range(4):
+        pipeline.process(at(number / 30))
+    with pytest.raises(SegmentError):
+        pipeline.process(at(4 / 30))
+    assert not is_teal(pipeline.process(at(5 / 30)), slice(100, 192))

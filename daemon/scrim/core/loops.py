@@ -186,7 +186,7 @@ class PipelineLoop:
         if safe is None:
             self.dropped += 1
         else:
-            self._outlet.put(safe)
+            self._outlet.put(safe, self._pipeline.why_hidden)
 
     def _is_skipped(self, frame: Frame) -> bool:
         """Whether this frame is left out, because one of so many is all there is time for."""

@@ -41,12 +41,14 @@ class Outlet:
         self._revision = 0
         self._reason = Reason.STARTING
         self._hidden: Reason | None = None
+        self._fresh_reason: Reason | None = None
+        self._shown_reason: Reason | None = None
         self.displaced = 0
 
     @property
     def reason(self) -> Reason:
         """Why the placeholder plays, or would play."""
-        return self._hidden or self._reason
+        return self._hidden or self._shown_reason or self._reason
 
     def expect(self, frame_interval_s: float) -> None:
         """From now on a frame comes this often."""
@@ -71,19 +73,24 @@ class Outlet:
             if self._last is not None and self._last.revision < self._revision:
                 self._last = None
 
-    def put(self, frame: SafeFrame) -> None:
-        """Hand over a fresh safe frame; one that is out of date is dropped."""
+    def put(self, frame: SafeFrame, reason: Reason | None = None) -> None:
+        """Hand over a fresh safe frame; one that is out of date is dropped.
+
+        Args:
+            frame: of the newest camera frame.
+            reason: why it is the placeholder, if it is.
+        """
         with self._condition:
             if frame.revision < self._revision or self._hidden is not None:
                 return
             self.displaced += self._fresh is not None
-            self._fresh = frame
+            self._fresh, self._fresh_reason = frame, reason
             self._condition.notify()
 
     def drop(self) -> None:
         """Forget every camera picture: the placeholder plays at once."""
         with self._condition:
-            self._fresh = self._last = None
+            self._fresh = self._last = self._shown_reason = None
             self._last_ns = self._clock_ns() - self._patience_ns
             self._condition.notify()
 
@@ -100,10 +107,10 @@ class Outlet:
             fresh, self._fresh = self._fresh, None
             now_ns = self._clock_ns()
             if fresh is not None:
-                self._last, self._last_ns = fresh, now_ns
+                self._last, self._last_ns, self._shown_reason = fresh, now_ns, self._fresh_reason
                 return fresh
             age_ns = now_ns - self._last_ns
             if age_ns >= self._patience_ns:
-                self._last = None
+                self._last = self._shown_reason = None
                 return self._painter.paint(self.reason, self._revision)
             return self._last if age_ns < HOLD_S * 1e9 else None

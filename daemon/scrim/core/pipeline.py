@@ -20,7 +20,7 @@ from scrim.frame import Frame, FramePool, Mask, Matte, SafeFrame
 FULL_QUALITY = Level(0)
 
 GAP_NS = 1_000_000_000
-"""After a pause this long between two frames, the matte starts anew."""
+"""After so long without a mask, the matte starts anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class Pipeline:
     Attributes:
         last_matte: of the last frame that was composited; valid until the next one is processed.
         subject: who is shown.
+        why_hidden: why the last picture is the placeholder; None when it is not.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Pipeline:
         self.size = size
         self.clock = clock if clock is not None else StageClock()
         self.subject = Subject(size, keep)
+        self.why_hidden: Reason | None = None
         self._look = look
         self._level = FULL_QUALITY
         self._pyramid = Pyramid(size)
@@ -91,7 +93,8 @@ class Pipeline:
         self._matte_maker: MatteMaker | None = None
         self._maker_key: tuple[tuple[int, ...], bool, bool] | None = None
         self._since_mask = 0
-        self._last_pts_ns = 0
+        self._mask_revision = look.revision
+        self._mask_ns = 0
 
     def swap(self, look: Look) -> None:
         """Show ``look`` from the next frame on. May be called from any thread."""
@@ -104,7 +107,7 @@ class Pipeline:
     @property
     def skips(self) -> int:
         """One of so many frames is to be processed now; the others need not be handed in."""
-        return 1 if self._look.reuse_masks else self._level.every
+        return self._level.every if self.is_filtering and not self._look.reuse_masks else 1
 
     @property
     def is_filtering(self) -> bool:
@@ -123,9 +126,8 @@ class Pipeline:
 
     def _forget_after_gap(self, pts_ns: int) -> None:
         """What a mask said long ago says nothing of this frame."""
-        if pts_ns - self._last_pts_ns > GAP_NS:
+        if pts_ns - self._mask_ns > GAP_NS:
             self._forget_mattes()
-        self._last_pts_ns = pts_ns
 
     def process(self, frame: Frame) -> SafeFrame | None:
         """Make the safe picture of one frame, under one look from beginning to end.
@@ -136,7 +138,7 @@ class Pipeline:
         Raises:
             SegmentError: no usable mask was found for this frame.
         """
-        look, level = self._look, self._level
+        look, level, self.why_hidden = self._look, self._level, None
         if look.is_raw or look.background is None:
             self.reset()
             return self._without_effect(frame, look)
@@ -147,7 +149,7 @@ class Pipeline:
             return None
         matte = self.last_matte = self._matte(shown, look, level)
         if self.subject.is_hidden(frame.pts_ns):
-            return self._painter.paint(Reason.NOBODY, look.revision)
+            return self._placeholder(Reason.NOBODY, look)
         background = (look.coarse_background if level.blur_coarser else None) or look.background
         with self.clock.stage("composite"):
             return self._compositor.compose(self._pyramid, matte, background, look.revision)
@@ -155,7 +157,11 @@ class Pipeline:
     def _without_effect(self, frame: Frame, look: Look) -> SafeFrame | None:
         if look.is_raw:
             return self._compositor.pass_raw(frame, look.revision)
-        return self._painter.paint(Reason.EFFECT_OFF, look.revision)
+        return self._placeholder(Reason.EFFECT_OFF, look)
+
+    def _placeholder(self, reason: Reason, look: Look) -> SafeFrame:
+        self.why_hidden = reason
+        return self._painter.paint(reason, look.revision)
 
     def _matte(self, frame: Frame, look: Look, level: Level) -> Matte:
         self._pyramid.load(frame)
@@ -170,12 +176,13 @@ class Pipeline:
         mask = self.subject.choose(finder.find(self._pyramid, looks_twice=looks_twice), frame.pts_ns)
         with self.clock.stage("matte"):
             matte = self._maker(mask, look, level).matte(mask, self._pyramid)
-        self._since_mask = 1
+        self._since_mask, self._mask_revision, self._mask_ns = 1, look.revision, frame.pts_ns
         return matte
 
     def _may_reuse(self, look: Look, level: Level) -> bool:
-        """Whether the last matte may serve this frame: only by the local file's leave, and without a crop."""
-        return look.reuse_masks and look.wishes.max_zoom == 1 and 0 < self._since_mask < level.every
+        """Whether the last matte may serve this frame: by the local file's leave, without crop and change."""
+        is_alike = look.revision == self._mask_revision and look.wishes.max_zoom == 1
+        return look.reuse_masks and is_alike and 0 < self._since_mask < level.every
 
     def _maker(self, mask: Mask, look: Look, level: Level) -> MatteMaker:
         refine = look.refine and level.refine

@@ -76,6 +76,7 @@ class Regulator:
             if settings.matte.refine != before.matte.refine:
                 self._budget = self._make_budget(settings)
                 self._use(self._budget.level)
+                self._watch.level(self._budget.level.number)
             self._budget.retarget(settings.processing_budget_per_frame)
             if _reporting(settings) != _reporting(before):
                 self._monitor = _make_monitor(settings, self._frame_rate)
@@ -117,7 +118,8 @@ class Regulator:
 
     def _use(self, level: Level) -> None:
         self._pipeline.degrade(level)
-        self._outlet.expect(self._pipeline.skips / self._frame_rate)
+        every = 1 if self._settings.budget.reuse_masks else level.every
+        self._outlet.expect(every / self._frame_rate)
 
     def _make_budget(self, settings: Settings) -> Budget:
         levels = ladder(settings.matte.refine, self._has_small_model, self._frame_rate)
