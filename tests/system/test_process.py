@@ -164,6 +164,66 @@ def test_a_clip_becomes_an_mp4_too_and_odd_sizes_lose_their_last_row(scrim, tmp_
     assert frames_of(out).shape == (6, 120, 160, 3)
 
 
+def second_look(how: str) -> tuple[str, str]:
+    return "--set", f"matte.second_look={how}"
+
+
+def test_stills_are_looked_at_twice_unless_told_otherwise(scrim, tmp_path: Path):
+    given = portrait(tmp_path, (320, 240))
+    mattes = {}
+    for how in ("default", "stills", "off"):
+        matte = tmp_path / f"{how}.png"
+        chosen = () if how == "default" else second_look(how)
+        good(scrim("process", given, tmp_path / "out.png", "--matte", matte, *chosen, *SMALL_MODEL))
+        mattes[how] = matte.read_bytes()
+    assert mattes["default"] == mattes["stills"]
+    assert mattes["default"] != mattes["off"]
+
+
+def test_a_clip_is_looked_at_twice_only_when_told(scrim, tmp_path: Path):
+    given = clip(tmp_path, 3, (320, 240))
+    mattes = {}
+    for how in ("stills", "off", "always"):
+        matte = tmp_path / f"{how}.mkv"
+        good(scrim("process", given, tmp_path / "o.mkv", "--matte", matte, *second_look(how), *SMALL_MODEL))
+        mattes[how] = frames_of(matte)
+    assert np.array_equal(mattes["stills"], mattes["off"])
+    assert not np.array_equal(mattes["always"], mattes["off"])
+
+
+def test_a_clip_with_nobody_in_it_becomes_the_placeholder(scrim, tmp_path: Path):
+    given = tmp_path / "empty.mkv"
+    with open_writer(given, Caps(160, 120, 10)) as write:
+        for _ in range(60):
+            write(np.full((120, 160, 3), 90, np.uint8))
+    nobody = ("--set", "person.nobody=placeholder", "--set", "person.placeholder_after_s=4")
+    out = tmp_path / "out.mkv"
+    good(scrim("process", given, out, "--set", "effect=color", *nobody, *SMALL_MODEL))
+    frames = frames_of(out)
+    assert len(frames) == 60
+    is_black = [frame.max() <= 30 for frame in frames]
+    assert is_black == [number < 40 for number in range(60)]
+
+
+def test_a_clip_is_framed_when_told_and_keeps_its_size(scrim, tmp_path: Path):
+    still = cv2.resize(read(PORTRAIT, cv2.IMREAD_COLOR), (160, 160), interpolation=cv2.INTER_AREA)
+    given = tmp_path / "small person.mkv"
+    with open_writer(given, Caps(320, 240, 10)) as write:
+        picture = np.full((240, 320, 3), 90, np.uint8)
+        picture[80:, 40:200] = still
+        for _ in range(30):
+            write(picture)
+    shares = {}
+    for is_framed in (False, True):
+        out, matte = tmp_path / f"{is_framed}.mkv", tmp_path / f"matte-{is_framed}.mkv"
+        framing = ("--set", f"framing.is_enabled={str(is_framed).lower()}", "--set", "framing.max_zoom=2")
+        good(scrim("process", given, out, "--matte", matte, *framing, *SMALL_MODEL))
+        assert frames_of(out).shape == (30, 240, 320, 3)
+        shares[is_framed] = (frames_of(matte) > 127).mean(axis=(1, 2, 3))
+    assert shares[True][0] == shares[False][0] > 0
+    assert 1.3 * shares[False][-1] < shares[True][-1] < 4.4 * shares[False][-1]
+
+
 # What goes wrong.
 
 
