@@ -44,11 +44,11 @@ class FramesByLight(Subjected):
 
 
 class SecondPersonShines(Subjected):
-    """Shows the largest person, and a trace of everybody else."""
+    """Shows the largest person, and everybody else not quite as firmly."""
 
     class subject_class(Subject):  # noqa: N801
         def choose(self, mask: Mask, pts_ns: int) -> Mask:
-            return np.maximum(super().choose(mask, pts_ns), mask // 4)
+            return np.maximum(super().choose(mask, pts_ns), mask // 4 * 3)
 
 
 class ForgetsWhoWasChosen(Subjected):
