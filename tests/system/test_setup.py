@@ -32,7 +32,8 @@ Setup = Callable[..., "subprocess.CompletedProcess[str]"]
 def tree(tmp_path: Path) -> Path:
     """The part of the source tree that setup looks at."""
     (tmp_path / "scripts").mkdir()
-    shutil.copy(REPOSITORY / "scripts" / "setup", tmp_path / "scripts")
+    for name in ("setup", "numpy1.txt"):
+        shutil.copy(REPOSITORY / "scripts" / name, tmp_path / "scripts")
     shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
     return tmp_path
 
