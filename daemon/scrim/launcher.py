@@ -34,12 +34,14 @@ def run_both(settings: Settings, forwarded: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     with ExitStack() as stack:
-        environment = {**os.environ, "SCRIM_SOCKET": str(_place(stack))}
+        socket = _place(stack)
+        environment = {**os.environ, "SCRIM_SOCKET": str(socket)}
         children = [_start(["core", "--strict", *forwarded], environment)]
         stack.callback(_stop, children)
-        if settings.web.is_enabled:
-            children.append(_start(["gateway", *forwarded], environment))
         try:
+            if settings.web.is_enabled:
+                _wait_for(socket, children[0])
+                children.append(_start(["gateway", *forwarded], environment))
             return _first_to_end(children)
         except KeyboardInterrupt:
             return 0
@@ -63,6 +65,13 @@ def _start(arguments: list[str], environment: dict[str, str]) -> subprocess.Pope
     return subprocess.Popen(
         [sys.executable, "-m", "scrim", *arguments], env=environment, start_new_session=True
     )
+
+
+def _wait_for(socket: Path, core: subprocess.Popen[bytes]) -> None:
+    """Give the core time to listen, so that the gateway's first words are not that nobody does."""
+    deadline_s = time.monotonic() + _GRACE_S
+    while not socket.exists() and core.poll() is None and time.monotonic() < deadline_s:
+        time.sleep(0.02)
 
 
 def _first_to_end(children: list[subprocess.Popen[bytes]]) -> int:

@@ -379,22 +379,25 @@ class FaultySink(MemorySink):
 
 
 def sink_loop(sink: MemorySink) -> SinkLoop:
-    loop = SinkLoop("faulty", sink, CAPS)
+    loop = SinkLoop("faulty", sink, CAPS, PlaceholderPainter(CAPS.size))
     loop.stop()
     return loop
 
 
 def put(loop: SinkLoop) -> None:
-    loop.mailbox.put(PlaceholderPainter(CAPS.size).paint(Reason.STARTING, 1))
+    loop.mailbox.put(PlaceholderPainter(CAPS.size).paint(Reason.CAMERA_LOST, 1))
 
 
-def test_a_sink_is_opened_and_fed():
+def test_a_sink_is_opened_and_fed_the_placeholder_first():
+    """However late it opens, and whatever waits for it by then."""
     sink = FaultySink()
     loop = sink_loop(sink)
     put(loop)
     loop.step()
     assert loop.is_open
-    assert loop.delivered == sink.count == 1
+    assert (loop.delivered, sink.count) == (1, 2)
+    assert np.array_equal(sink.frames[0].i420, PlaceholderPainter(CAPS.size).paint(Reason.STARTING, 1).i420)
+    assert not np.array_equal(sink.frames[1].i420, sink.frames[0].i420)
     assert loop.is_idle
 
 
@@ -417,7 +420,7 @@ def test_a_sink_that_fails_is_closed_and_tried_again(
     loop.step()
     assert loop.is_open
     assert loop.error is None
-    assert sink.count == 1
+    assert sink.count == 2
 
 
 def test_a_sink_that_cannot_be_opened_keeps_nobody_waiting():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from scrim.core.capture.base import Source
-from scrim.core.composite.placeholder import Reason
+from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.events import StateWatch
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
@@ -258,10 +258,13 @@ class SinkLoop:
         name: what people call it.
         sink: the real one.
         caps: what it is opened for.
+        painter: of the placeholder, which is what goes into the sink first whenever it is opened: that may
+            take so long that the outlet's own placeholder has been displaced by then.
     """
 
-    def __init__(self, name: str, sink: Sink, caps: Caps) -> None:
+    def __init__(self, name: str, sink: Sink, caps: Caps, painter: PlaceholderPainter) -> None:
         self.name = name
+        self._painter = painter
         self.mailbox: Latest[SafeFrame] = Latest()
         self._sink = sink
         self._caps = caps
@@ -300,6 +303,7 @@ class SinkLoop:
     def _open(self) -> None:
         if not self.is_open:
             self._sink.open(self._caps)
+            self._sink.write(self._painter.paint(Reason.STARTING, 0))
             self.is_open, self.error = True, None
             self._backoff.reset()
             logger.info("sink %s: open", self.name)

@@ -128,12 +128,13 @@ class _Core:
 def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[object]) -> _Output:
     camera = settings.camera
     caps = Caps(camera.width, camera.height, camera.frame_rate)
-    outlet = Outlet(PlaceholderPainter(caps.size), caps.frame_interval_s)
+    painter = PlaceholderPainter(caps.size)
+    outlet = Outlet(painter, caps.frame_interval_s)
     feed, observers = FeedWriter(), Observers()
     for observer in listening:
         observers.add(observer)
     watch = StateWatch(observers.notify)
-    sinks = _start_sinks(stack, settings, caps, feed)
+    sinks = _start_sinks(stack, settings, caps, feed, painter)
     loop = OutletLoop(outlet, [sink.mailbox for sink in sinks], watch)
     stack.enter_context(_running("outlet", loop.step))
     stack.callback(_say_goodbye, outlet, loop, sinks)
@@ -262,9 +263,11 @@ class _Relay:
         self._server.publish(event.name, **event.payload)
 
 
-def _start_sinks(stack: ExitStack, settings: Settings, caps: Caps, feed: FeedWriter) -> list[SinkLoop]:
-    loops = [SinkLoop(FEED_NAME, FeedSink(feed), caps)]
-    loops += [SinkLoop(url, make_sink(url), caps) for url in settings.sinks]
+def _start_sinks(
+    stack: ExitStack, settings: Settings, caps: Caps, feed: FeedWriter, painter: PlaceholderPainter
+) -> list[SinkLoop]:
+    loops = [SinkLoop(FEED_NAME, FeedSink(feed), caps, painter)]
+    loops += [SinkLoop(url, make_sink(url), caps, painter) for url in settings.sinks]
     for loop in loops:
         stack.callback(loop.close)
         stack.enter_context(_running(f"sink {loop.name}", loop.step, loop.stop))
