@@ -1,12 +1,13 @@
 """``scrim ctl``: look at a running core and change it, over its local socket."""
 
 import argparse
+import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from scrim.errors import ConfigError, ImageError, LocalError, Problem
 from scrim.local.client import Client
@@ -87,19 +88,16 @@ def _status(options: argparse.Namespace) -> int:
         if not options.watch:
             print(_status_text(client.status(), is_json=options.json, indent=2))
             return 0
-        for text in _watched(client, is_json=options.json):
-            print(text, flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            _watch(client, is_json=options.json)
     return 0
 
 
-def _watched(client: Client, *, is_json: bool) -> Iterator[str]:
+def _watch(client: Client, *, is_json: bool) -> NoReturn:
     clear = _CLEAR_SCREEN if sys.stdout.isatty() and not is_json else ""
-    try:
-        while True:
-            yield clear + _status_text(client.status(), is_json=is_json, indent=None)
-            time.sleep(_WATCH_S)
-    except KeyboardInterrupt:
-        return
+    while True:
+        print(clear + _status_text(client.status(), is_json=is_json, indent=None), flush=True)
+        time.sleep(_WATCH_S)
 
 
 def _status_text(status: Status, *, is_json: bool, indent: int | None) -> str:

@@ -103,7 +103,7 @@ def masks(
 
 @pytest.mark.slow
 def test_the_contract_holds_on_tflite_runtime(other_python):
-    options = ["-q", "-W", "error", "-p", "no:cacheprovider", "--import-mode=importlib"]
+    options = ["-q", "-W", "error", "-p", "no:cacheprovider", "--noconftest", "--import-mode=importlib"]
     done = run_there(other_python, "-m", "pytest", *options, CONTRACT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "skipped" not in done.stdout
