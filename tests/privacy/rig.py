@@ -1,6 +1,7 @@
 """One run of a schedule through the real parts, without threads and on a clock that only events move."""
 
 import os
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -278,8 +279,9 @@ class Run:
         try:
             self.control.change(in_folder(patch, self._folder))
             self.record.answers.append(True)
-        except ConfigError:
+        except ConfigError as error:
             self.record.answers.append(False)
+            _let_go(error)
         self._keep_settings()
 
     def _keep_settings(self) -> None:
@@ -319,6 +321,17 @@ def in_folder(patch: Patch, folder: Path) -> dict[str, Any]:
         key: value.replace("FOLDER", str(folder)) if isinstance(value, str) else value
         for key, value in patch.items()
     }
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Break the circle of an error, its traceback and the change it belongs to.
+
+    Changes have a thread of their own; here they are made on the pipeline's stack, and what is caught in the
+    circle keeps its buffers in use until the garbage collector happens to come by.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 class _Rehearsal(Run):

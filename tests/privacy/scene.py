@@ -85,17 +85,17 @@ def people_of(salt: int, sequence: int) -> list[Rect]:
     """Who is in one frame.
 
     By the salt's remainder of 4: nobody or one person, each time at another place; two people who hardly
-    move; one such; two such, who are away for some frames, from the first on.
+    move; one such; two such again. From salt 7 on they are away for some frames, from the first on.
     """
     rng = np.random.default_rng((salt, sequence))
     width, height = MASK_SIZE
+    if 7 <= salt < CLOSE_UP and sequence // 3 % 2 == 0:
+        return []
     if salt % 4 == 0:
         if rng.integers(10) == 0:
             return []
         left, top = rng.integers(-4, width - 8), rng.integers(-4, height - 8)
         return [(left, top, left + rng.integers(10, 26), top + rng.integers(10, 20))]
-    if salt % 4 == 3 and sequence // 4 % 2 == 0:
-        return []
     home = np.random.default_rng((salt, 77))
     people = []
     for left in (home.integers(2, 8), home.integers(38, 44))[salt % 4 == 2 :]:

@@ -135,6 +135,10 @@ EFFECTS: tuple[Patch, ...] = (
     {"effect": "off"},
 )
 
+NOBODY: tuple[Patch, ...] = tuple(
+    {"person": {"nobody": "placeholder", "placeholder_after_s": after_s}} for after_s in (0, 0, 3, 10)
+)
+
 OTHERS: tuple[Patch, ...] = (
     {"matte": {"refine": True}},
     {"matte": {"refine": False}},
@@ -147,7 +151,7 @@ OTHERS: tuple[Patch, ...] = (
     {"framing": {"is_enabled": True, "max_zoom": 1.4}},
     {"framing": {"is_enabled": True, "max_zoom": 3}},
     {"framing": {"is_enabled": False}},
-    *({"person": {"nobody": "placeholder", "placeholder_after_s": after_s}} for after_s in (0, 3, 10)),
+    *NOBODY[1:],
     {"fit": "stretch"},
     {"fit": "cover"},
     {"color": "#00f"},
@@ -157,20 +161,6 @@ OTHERS: tuple[Patch, ...] = (
 NEAR: Patch = {"framing": {"is_enabled": True, "max_zoom": 3}}
 ONE: Patch = {"person": {"persons": "largest"}}
 TWICE: Patch = {"matte": {"second_look": "always"}}
-
-MANNERS: tuple[tuple[Patch, ...], ...] = (
-    (),
-    (NEAR,),
-    (NEAR,),
-    (NEAR, ONE),
-    (ONE,),
-    (ONE,),
-    (TWICE,),
-    (TWICE,),
-    (TWICE, NEAR, ONE),
-    *(({"person": {"nobody": "placeholder", "placeholder_after_s": after_s}},) for after_s in (0, 0, 3, 10)),
-)
-"""How people are shown from the start; a sequence is too short to come to each by chance."""
 
 KEPT: tuple[tuple[Region, ...], ...] = (
     ((0.02, 0.6, 0.2, 0.35),),
@@ -195,7 +185,10 @@ REFUSED: tuple[Patch, ...] = (
 
 patches = st.sampled_from(EFFECTS + OTHERS + REFUSED)
 
-deeds = patches.map(Change) | st.integers(0, len(LEVELS) - 1).map(Degrade)
+levels = st.sampled_from((*(0,) * len(LEVELS), *range(len(LEVELS))))
+"""Half of them full quality, where most is done."""
+
+deeds = patches.map(Change) | levels.map(Degrade)
 
 seldom = st.integers(0, 4).flatmap(lambda number: st.none() if number else deeds)
 
@@ -213,7 +206,17 @@ waits = st.sampled_from(
     [*(Wait(ms, step_ms) for ms in (40, 150, 210, 420) for step_ms in (20, 70, 100)), Wait(3300, 1100)]
 )
 
-between = (*(st.none(),) * 6, *(waits,) * 3, *(deeds,) * 4, st.just(Lose()))
+manners = st.tuples(
+    st.sampled_from(((), (NEAR,))),
+    st.sampled_from(((), (ONE,))),
+    st.sampled_from(((), (), (TWICE,))),
+    st.sampled_from((*((),) * 8, *((patch,) for patch in NOBODY))),
+).map(lambda choices: sum(choices, ()))
+"""How people are shown from the start; a sequence is too short to come to each by chance."""
+
+switches = st.sampled_from(({"effect": "off"}, EFFECTS[0], EFFECTS[4])).map(Change)
+
+between = (*(st.none(),) * 6, *(waits,) * 3, *(deeds,) * 4, switches, st.just(Lose()))
 """One of these; ``st.one_of`` would count equals once."""
 
 steps = st.tuples(st.integers(0, len(between) - 1).flatmap(between.__getitem__), shots)
@@ -228,9 +231,9 @@ schedules = st.builds(
     Schedule,
     events=st.lists(steps, min_size=8, max_size=14).map(in_order),
     start=st.sampled_from(EFFECTS),
-    more=st.sampled_from(MANNERS),
+    more=manners,
     allow_raw=st.sampled_from((False, False, False, True)),
-    salt=st.sampled_from(range(8)),
+    salt=st.sampled_from(range(12)),
     has_model=st.sampled_from((True,) * 7 + (False,)),
     smooth=st.sampled_from((False, False, True)),
     refine=st.booleans(),
