@@ -1,7 +1,6 @@
 """One run of a schedule through the real parts, without threads and on a clock that only events move."""
 
 import os
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -330,7 +329,7 @@ def _let_go(error: BaseException | None) -> None:
     circle keeps its buffers in use until the garbage collector happens to come by.
     """
     while error is not None:
-        traceback.clear_frames(error.__traceback__)
+        error.__traceback__ = None
         error = error.__context__
 
 
