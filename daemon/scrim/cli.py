@@ -218,8 +218,8 @@ def _config_path(given: Path | None) -> Path | None:
 def _run(options: argparse.Namespace) -> int:
     from scrim.launcher import run_both
 
-    settings = _settings(options)
-    return run_both(settings, _forwarded(options))
+    _settings(options)  # a mistake in them is told once, before anything starts
+    return run_both(_forwarded(options))
 
 
 def _forwarded(options: argparse.Namespace) -> list[str]:
@@ -249,14 +249,13 @@ def _gateway(options: argparse.Namespace) -> int:
     from scrim.local.place import default_path
 
     settings = _settings(options)
-    run(
-        default_path(),
-        settings.web.host,
-        settings.web.port,
-        lambda address: print(f"scrim: look at {address}", flush=True),
-        settings.images,
-    )
+    run(default_path(), settings, _say_where)
     return 0
+
+
+def _say_where(url: str | None) -> None:
+    if url is not None:
+        print(f"scrim: look at {url}", flush=True)
 
 
 def _process(options: argparse.Namespace) -> int:

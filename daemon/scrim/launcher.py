@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from scrim.config import Settings
 from scrim.local.listening import is_free
 from scrim.local.place import SOCKET_NAME, default_path
 
@@ -21,11 +20,10 @@ logger = logging.getLogger(__name__)
 _GRACE_S = 5.0
 
 
-def run_both(settings: Settings, forwarded: Sequence[str]) -> int:
+def run_both(forwarded: Sequence[str]) -> int:
     """Start both, wait for the first to end or for Ctrl-C, stop both.
 
     Args:
-        settings: in effect, to know whether the page is wanted.
         forwarded: settings options for the children.
 
     Returns:
@@ -39,9 +37,8 @@ def run_both(settings: Settings, forwarded: Sequence[str]) -> int:
         children = [_start(["core", "--strict", *forwarded], environment)]
         stack.callback(_stop, children)
         try:
-            if settings.web.is_enabled:
-                _wait_for(socket, children[0])
-                children.append(_start(["gateway", *forwarded], environment))
+            _wait_for(socket, children[0])
+            children.append(_start(["gateway", *forwarded], environment))
             return _first_to_end(children)
         except KeyboardInterrupt:
             return 0

@@ -137,16 +137,17 @@ Serve = Callable[[Path], contextlib.AbstractAsyncContextManager[str]]
 
 
 @contextlib.asynccontextmanager
-async def _gateway(path: Path, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """A real gateway on a free loopback port, in the running loop; yields its URL without the last slash."""
-    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+async def _gateway(path: Path, settings: Settings | None = None) -> AsyncIterator[str]:
+    """A real gateway in the running loop, its page on a free port; yields its URL without the last slash."""
+    ready: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(path, host, port, ready.set_result, stop))
+    free = (settings or Settings()).patched({"web": {"port": 0}})
+    serving = asyncio.create_task(serve(path, free, ready.set_result, stop))
     await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         await serving
     try:
-        yield ready.result().rstrip("/")
+        yield (ready.result() or "").rstrip("/")
     finally:
         stop.set()
         await serving

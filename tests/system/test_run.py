@@ -132,6 +132,14 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def listens(pid: int) -> bool:
+    """Whether the process has a TCP socket that listens."""
+    tables = [Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    listening = {line.split()[9] for table in tables for line in table if line.split()[3] == "0A"}
+    mine = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+    return any(f"socket:[{inode}]" in mine for inode in listening)
+
+
 def frames_of(path: Path) -> list[NDArray[np.uint8]]:
     video = cv2.VideoCapture(str(path))
     frames = []
@@ -277,8 +285,11 @@ def test_a_sink_that_cannot_be_opened_does_not_end_it(start: Start, tmp_path: Pa
     assert running.stop() == 0
 
 
-def test_without_the_page_there_is_only_the_core(start: Start):
+def test_without_the_page_the_gateway_runs_and_listens_nowhere(start: Start):
     running = start("run", *SETTINGS, "--set", "web.is_enabled=false")
     running.client().close()
-    assert set(running.children()) == {"core"}
+    until(lambda: set(running.children()) == {"core", "gateway"})
+    gateway = running.children()["gateway"]
+    until(lambda: "core is here" in running.errors)
+    assert not listens(gateway)
     assert running.stop() == 0

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 import simplejpeg
 
+from scrim.config import Settings
 from scrim.errors import ConfigError, DeviceError
 from scrim.gateway.service import run
 from scrim.gateway.web.guard import MAX_BODY_BYTES, check_address, host_name
@@ -432,7 +433,7 @@ def test_a_port_that_is_taken_is_named_with_the_mend(tmp_path: Path) -> None:
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(DeviceError, match=rf"port {port} .* taken .*web.port"):
-            run(tmp_path / "core.sock", "127.0.0.1", port, lambda url: None)
+            run(tmp_path / "core.sock", Settings().patched({"web": {"port": port}}), lambda url: None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -440,8 +441,9 @@ def test_the_process_prints_nothing_and_stops_when_told(
     tmp_path: Path, stand_in_core: Any, number: int
 ) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from scrim.gateway.service import run;"
-        "run(Path(sys.argv[1]), '127.0.0.1', 0, lambda url: os.write(int(sys.argv[2]), url.encode()))"
+        "import os, sys; from pathlib import Path; from scrim.config import Settings;"
+        "from scrim.gateway.service import run; settings = Settings().patched({'web': {'port': 0}});"
+        "run(Path(sys.argv[1]), settings, lambda url: os.write(int(sys.argv[2]), url.encode()))"
     )
     reading, writing = os.pipe()
     arguments = [sys.executable, "-W", "error", "-c", code, str(stand_in_core.path), str(writing)]

@@ -5,16 +5,17 @@ import contextlib
 import errno
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from aiohttp import web
 
-from scrim.config import ImagesSettings
+from scrim.config import Settings
 from scrim.errors import DeviceError
 from scrim.gateway.addresses import AddressRules
 from scrim.gateway.core_link import CoreLink
 from scrim.gateway.images import ImageFetcher
+from scrim.gateway.part import Part, keep_running
 from scrim.gateway.pictures import PictureProvider
 from scrim.gateway.web.guard import check_address
 from scrim.gateway.web.preview import Preview
@@ -26,66 +27,77 @@ _STOP_S = 2.0
 """How long a browser may take to let go when the gateway stops."""
 
 
-def run(
-    socket_path: Path,
-    host: str,
-    port: int,
-    on_ready: Callable[[str], None],
-    images: ImagesSettings | None = None,
-) -> None:
-    """Serve the page until SIGTERM or SIGINT. Does not need the core to be there.
+def run(socket_path: Path, settings: Settings, on_ready: Callable[[str | None], None]) -> None:
+    """Serve until SIGTERM or SIGINT. Does not need the core to be there.
 
     Args:
         socket_path: the local socket.
-        host: a loopback address, or ``localhost``.
-        port: 0 takes a free one.
-        on_ready: called once with the page's URL when it answers.
-        images: from where background images may be fetched; default the internet, by https: only.
+        settings: checked; those of the gateway's parts are as the local file has them.
+        on_ready: called once when everything answers, with the page's URL, or None without a page.
 
     Raises:
-        ConfigError: host or port cannot be had.
+        ConfigError: an address to listen on cannot be had.
         DeviceError: another program has the port.
     """
-    asyncio.run(_run_until_signal(socket_path, host, port, on_ready, images))
+    asyncio.run(_run_until_signal(socket_path, settings, on_ready))
 
 
 async def _run_until_signal(
-    socket_path: Path, host: str, port: int, on_ready: Callable[[str], None], images: ImagesSettings | None
+    socket_path: Path, settings: Settings, on_ready: Callable[[str | None], None]
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await serve(socket_path, host, port, on_ready, stop, images)
+    await serve(socket_path, settings, on_ready, stop)
 
 
 async def serve(
-    socket_path: Path,
-    host: str,
-    port: int,
-    on_ready: Callable[[str], None],
-    stop: asyncio.Event,
-    images: ImagesSettings | None = None,
+    socket_path: Path, settings: Settings, on_ready: Callable[[str | None], None], stop: asyncio.Event
 ) -> None:
     """As ``run``, until ``stop`` is set."""
-    address = check_address(host, port)
-    link, preview = CoreLink(socket_path), Preview(socket_path)
-    server = WebServer(address, link, preview)
-    runner = web.AppRunner(server.app, access_log=None, handler_cancellation=True, shutdown_timeout=_STOP_S)
-    allowed = images if images is not None else ImagesSettings()
-    fetcher = ImageFetcher(AddressRules(allowed.allow_hosts), allow_http=allowed.allow_http)
-    following = asyncio.gather(link.run(), PictureProvider(socket_path, fetcher).run())
-    try:
-        await runner.setup()
-        url = await _listen(runner, address, port)
-        log.info("page at %s", url)
+    async with contextlib.AsyncExitStack() as stack:
+        link = CoreLink(socket_path)
+        parts = list(_parts(socket_path, settings, link))
+        url = await _serve_page(stack, socket_path, settings, link) if settings.web.is_enabled else None
+        running = asyncio.gather(*(keep_running(part) for part in parts), link.run())
+        stack.push_async_callback(_cancelled, running)
         on_ready(url)
         await stop.wait()
-    finally:
-        await runner.cleanup()
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
+
+
+def _parts(socket_path: Path, settings: Settings, link: CoreLink) -> Iterator[Part]:
+    """Everything that runs beside the page, each imported only when it is wanted.
+
+    Args:
+        socket_path: the local socket, for parts with a connection of their own.
+        settings: say what is wanted.
+        link: to the core, shared.
+    """
+    del link  # for the parts to come
+    images = settings.images
+    fetcher = ImageFetcher(AddressRules(images.allow_hosts), allow_http=images.allow_http)
+    yield PictureProvider(socket_path, fetcher)
+
+
+async def _serve_page(
+    stack: contextlib.AsyncExitStack, socket_path: Path, settings: Settings, link: CoreLink
+) -> str:
+    host, port = settings.web.host, settings.web.port
+    address = check_address(host, port)
+    server = WebServer(address, link, Preview(socket_path))
+    runner = web.AppRunner(server.app, access_log=None, handler_cancellation=True, shutdown_timeout=_STOP_S)
+    stack.push_async_callback(runner.cleanup)
+    await runner.setup()
+    url = await _listen(runner, address, port)
+    log.info("page at %s", url)
+    return url
+
+
+async def _cancelled(running: "asyncio.Future[list[None]]") -> None:
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
 
 
 async def _listen(runner: web.AppRunner, address: str, port: int) -> str:
