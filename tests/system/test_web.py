@@ -19,8 +19,9 @@ import simplejpeg
 
 from scrim.config import Settings
 from scrim.errors import ConfigError, DeviceError
+from scrim.gateway.listening import check_address
 from scrim.gateway.service import run
-from scrim.gateway.web.guard import MAX_BODY_BYTES, check_address, host_name
+from scrim.gateway.web.guard import MAX_BODY_BYTES, host_name
 from scrim.gateway.web.preview import MAX_RATE_HZ, MAX_VIEWERS
 
 POST = {"X-Scrim": "1", "Content-Type": "application/json"}
@@ -407,7 +408,7 @@ def test_the_port_is_no_part_of_the_host(host: str, name: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "", "10.0.0.1"])
 def test_an_address_others_could_reach_is_refused(host: str) -> None:
     with pytest.raises(ConfigError, match="password") as caught:
-        check_address(host, 8080)
+        check_address("web", host, 8080)
     assert caught.value.problems[0].key == "web.host"
     assert caught.value.problems[0].value == host
 
@@ -415,16 +416,26 @@ def test_an_address_others_could_reach_is_refused(host: str) -> None:
 @pytest.mark.parametrize("port", [-1, 65536])
 def test_a_port_that_is_none_is_refused(port: int) -> None:
     with pytest.raises(ConfigError, match=r"web\.port"):
-        check_address("127.0.0.1", port)
+        check_address("web", "127.0.0.1", port)
 
 
 def test_loopback_is_accepted() -> None:
-    assert [check_address(host, 0) for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost")] == [
+    assert [check_address("web", host, 0) for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost")] == [
         "127.0.0.1",
         "127.9.9.9",
         "::1",
         "127.0.0.1",
     ]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5"])
+def test_with_a_password_others_may_reach_it(host: str) -> None:
+    assert check_address("prometheus", host, 9464, has_password=True) == host
+
+
+def test_a_name_is_no_address_also_with_a_password() -> None:
+    with pytest.raises(ConfigError, match=r"prometheus\.host = example\.org: is no address"):
+        check_address("prometheus", "example.org", 9464, has_password=True)
 
 
 def test_a_port_that_is_taken_is_named_with_the_mend(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import logging
 import signal
 from collections.abc import Callable, Iterator
@@ -11,13 +10,12 @@ from pathlib import Path
 from aiohttp import web
 
 from scrim.config import Settings
-from scrim.errors import DeviceError
 from scrim.gateway.addresses import AddressRules
 from scrim.gateway.core_link import CoreLink
 from scrim.gateway.images import ImageFetcher
+from scrim.gateway.listening import check_address, listen
 from scrim.gateway.part import Part, keep_running
 from scrim.gateway.pictures import PictureProvider
-from scrim.gateway.web.guard import check_address
 from scrim.gateway.web.preview import Preview
 from scrim.gateway.web.server import WebServer
 
@@ -84,12 +82,12 @@ async def _serve_page(
     stack: contextlib.AsyncExitStack, socket_path: Path, settings: Settings, link: CoreLink
 ) -> str:
     host, port = settings.web.host, settings.web.port
-    address = check_address(host, port)
+    address = check_address("web", host, port)
     server = WebServer(address, link, Preview(socket_path))
     runner = web.AppRunner(server.app, access_log=None, handler_cancellation=True, shutdown_timeout=_STOP_S)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
-    url = await _listen(runner, address, port)
+    url = await listen(runner, "web", address, port)
     log.info("page at %s", url)
     return url
 
@@ -98,21 +96,3 @@ async def _cancelled(running: "asyncio.Future[list[None]]") -> None:
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
-
-
-async def _listen(runner: web.AppRunner, address: str, port: int) -> str:
-    try:
-        await web.TCPSite(runner, address, port).start()
-    except OSError as error:
-        raise DeviceError(_refused_port(error, address, port)) from None
-    name = f"[{address}]" if ":" in address else address
-    return f"http://{name}:{runner.addresses[0][1]}/"
-
-
-def _refused_port(error: OSError, address: str, port: int) -> str:
-    mend = "set web.port to another, or to 0 for any free one"
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {address} is taken by another program: {mend}"
-    if error.errno == errno.EACCES:
-        return f"port {port} on {address} is for root only: {mend}"
-    return f"port {port} on {address} cannot be had: {error.strerror}: {mend}"

@@ -1,12 +1,9 @@
 """Who may use the page: loopback only, no foreign site through the user's browser, nothing large."""
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
-
-from scrim.errors import ConfigError, Problem
 
 MAX_BODY_BYTES = 64 * 1024
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -25,44 +22,6 @@ HEADERS = {
 }
 
 _Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def check_address(host: str, port: int) -> str:
-    """Where to listen.
-
-    Args:
-        host: a loopback address, or ``localhost``.
-        port: 0 to 65535; 0 takes a free one.
-
-    Returns:
-        The address; ``localhost`` becomes 127.0.0.1.
-
-    Raises:
-        ConfigError: other machines could reach it, or there is no such port.
-    """
-    problems = []
-    address = "127.0.0.1" if host == "localhost" else host
-    if not _is_loopback(address):
-        problems.append(
-            Problem(
-                "web.host",
-                host,
-                "other machines could reach it, and that needs a password, which scrim does not offer yet",
-                "127.0.0.1, ::1 or localhost; from elsewhere use ssh -L",
-            )
-        )
-    if not 0 <= port <= 65535:
-        problems.append(Problem("web.port", str(port), "is no TCP port", "0 to 65535; 0 takes a free one"))
-    if problems:
-        raise ConfigError(problems)
-    return address
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

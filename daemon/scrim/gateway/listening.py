@@ -1,0 +1,94 @@
+"""Where the gateway's servers may listen, and how they begin to: loopback, or elsewhere with a password."""
+
+import errno
+import ipaddress
+
+from aiohttp import web
+
+from scrim.errors import ConfigError, DeviceError, Problem
+
+
+def check_address(section: str, host: str, port: int, *, has_password: bool = False) -> str:
+    """Where to listen.
+
+    Args:
+        section: of the settings, for errors, such as ``web``.
+        host: an address of this machine, or ``localhost``.
+        port: 0 to 65535; 0 takes a free one.
+        has_password: whoever comes must know a password.
+
+    Returns:
+        The address; ``localhost`` becomes 127.0.0.1.
+
+    Raises:
+        ConfigError: other machines could reach it and there is no password, or it is no address, or there is
+            no such port; lists every problem.
+    """
+    address = "127.0.0.1" if host == "localhost" else host
+    problems = [*_host_problems(section, host, address, has_password=has_password)]
+    if not 0 <= port <= 65535:
+        problems.append(
+            Problem(f"{section}.port", str(port), "is no TCP port", "0 to 65535; 0 takes a free one")
+        )
+    if problems:
+        raise ConfigError(problems)
+    return address
+
+
+def _host_problems(section: str, host: str, address: str, *, has_password: bool) -> list[Problem]:
+    key = f"{section}.host"
+    if is_loopback(address):
+        return []
+    if not has_password:
+        mend = "127.0.0.1, ::1 or localhost; from elsewhere use ssh -L"
+        return [Problem(key, host, "other machines could reach it, and that needs a password", mend)]
+    if not _is_address(address):
+        return [Problem(key, host, "is no address", "an IP address of this machine, such as 0.0.0.0 for all")]
+    return []
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach an address; a name is no address."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+async def listen(runner: web.AppRunner, section: str, address: str, port: int) -> str:
+    """Begin to listen, and return the URL.
+
+    Args:
+        runner: set up.
+        section: of the settings, for errors.
+        address: as ``check_address`` returned it.
+        port: the same; 0 takes a free one.
+
+    Raises:
+        DeviceError: the port cannot be had.
+    """
+    try:
+        await web.TCPSite(runner, address, port).start()
+    except OSError as error:
+        raise DeviceError(_refused_port(error, section, address, port)) from None
+    name = f"[{address}]" if ":" in address else address
+    return f"http://{name}:{runner.addresses[0][1]}/"
+
+
+def _refused_port(error: OSError, section: str, address: str, port: int) -> str:
+    mend = f"set {section}.port to another, or to 0 for any free one"
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {address} is taken by another program: {mend}"
+    if error.errno == errno.EACCES:
+        return f"port {port} on {address} is for root only: {mend}"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{address} is no address of this machine: set {section}.host to one that is"
+    return f"port {port} on {address} cannot be had: {error.strerror}: {mend}"
