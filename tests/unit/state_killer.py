@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scrim.core.state import StateFile
+from scrim.statefile import StateFile
 
 
 def document(number: int) -> dict[str, Any]:

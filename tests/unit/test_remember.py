@@ -7,7 +7,7 @@ from typing import Any
 from scrim.config import Settings
 from scrim.core.control import InEffect
 from scrim.core.remember import Memory
-from scrim.core.state import StateFile
+from scrim.statefile import StateFile
 
 TEAL = {"effect": "color", "color": "teal"}
 

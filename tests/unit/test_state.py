@@ -13,17 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrim.config import Settings, from_document
-from scrim.core.places import SYSTEM_STATE_FOLDER, state_folder
 from scrim.core.segment.loading import timings_file
 from scrim.core.state import (
-    LEAST_INTERVAL_S,
-    MAX_STATE_BYTES,
-    StateFile,
     remembered_settings,
     settings_document,
     state_path,
 )
 from scrim.errors import ConfigError, StateError
+from scrim.places import SYSTEM_STATE_FOLDER, state_folder
+from scrim.statefile import LEAST_INTERVAL_S, MAX_STATE_BYTES, StateFile
 
 KILLER = Path(__file__).with_name("state_killer.py")
 

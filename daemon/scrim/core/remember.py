@@ -7,8 +7,9 @@ from typing import Any
 
 from scrim.config import Settings
 from scrim.core.control import InEffect
-from scrim.core.state import StateFile, remembered_settings, settings_document
+from scrim.core.state import remembered_settings, settings_document
 from scrim.errors import ConfigError
+from scrim.statefile import StateFile
 
 logger = logging.getLogger(__name__)
 

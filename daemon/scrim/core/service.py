@@ -32,13 +32,14 @@ from scrim.core.report import FEED_NAME, Parts, Report
 from scrim.core.segment.loading import LoadedModel, load_model, load_small_model
 from scrim.core.sinks.feed import FeedSink
 from scrim.core.sinks.registry import make_sink
-from scrim.core.state import StateFile, state_path
+from scrim.core.state import state_path
 from scrim.core.workers import Latest, Worker
 from scrim.errors import SegmentError
 from scrim.frame import Caps, Frame, FramePool
 from scrim.local.feed import FeedWriter
 from scrim.local.pictures import PictureDesk
 from scrim.local.server import LocalServer
+from scrim.statefile import StateFile
 
 logger = logging.getLogger(__name__)
 

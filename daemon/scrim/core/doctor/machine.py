@@ -7,8 +7,8 @@ from pathlib import Path
 
 from scrim.core.doctor.finding import Finding, judged
 from scrim.core.health import HealthReader
-from scrim.core.places import state_folder
 from scrim.local.place import default_path
+from scrim.places import state_folder
 
 _HOT_CELSIUS = 80.0
 """Where a Raspberry Pi begins to slow down (its documentation on thermal control)."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scrim.config import ModelSettings, Settings
-from scrim.core.places import state_folder
 from scrim.core.segment.form import choose_form
 from scrim.core.segment.model import Form, ModelSpec, catalogue, models_folder
 from scrim.core.segment.tflite import TFLiteSegmenter
 from scrim.errors import ModelError
+from scrim.places import state_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def default_threads() -> int:
 
 
 def timings_file(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the timings of model forms are remembered: in :func:`scrim.core.places.state_folder`."""
+    """Where the timings of model forms are remembered: in :func:`scrim.places.state_folder`."""
     return state_folder(environment) / "model-timings.json"
 
 
