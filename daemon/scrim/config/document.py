@@ -11,11 +11,13 @@ from scrim.config.sections import (
     BlurSettings,
     BudgetSettings,
     CameraSettings,
+    DeviceSettings,
     FramingSettings,
     ImagesSettings,
     KeepSettings,
     MatteSettings,
     ModelSettings,
+    MqttSettings,
     PersonSettings,
     PrivacySettings,
     ReplacementSettings,
@@ -82,6 +84,8 @@ class Settings(Section):
     )
     images: ImagesSettings = ImagesSettings()
     web: WebSettings = WebSettings()
+    device: DeviceSettings = DeviceSettings()
+    mqtt: MqttSettings = MqttSettings()
 
     @model_validator(mode="after")
     def _one_effect(self) -> Self:

@@ -8,14 +8,19 @@ from pydantic_core import PydanticCustomError
 from scrim.config.kinds import (
     MODEL_NAME,
     Color,
+    DeviceId,
     EvenPixels,
     Fit,
+    GroupName,
     HostName,
     ImageURL,
     ModelForm,
+    PlainText,
     Region,
     SourceURL,
     Strength,
+    TopicLevel,
+    TopicPath,
     none_if_empty,
 )
 
@@ -29,6 +34,9 @@ class Section(BaseModel):
     """A part of the document: frozen, with no key that is not known and no value of another type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+_Path = Annotated[str | None, BeforeValidator(none_if_empty)]
 
 
 class CameraSettings(Section):
@@ -209,3 +217,101 @@ class WebSettings(Section):
     is_enabled: bool = setting(True, "serve the page", "true or false")
     host: str = setting("127.0.0.1", "address to listen on", "a loopback address", max_length=253)
     port: int = setting(8080, "TCP port; 0 takes a free one", "0 to 65535", ge=0, le=65535)
+
+
+class DeviceSettings(Section):
+    """Which device this is, for everybody who looks at more than one."""
+
+    id: Annotated[DeviceId | None, BeforeValidator(none_if_empty)] = setting(
+        None,
+        "its name on the wire, the same for ever. Empty makes one of /etc/machine-id",
+        "8 to 16 of a-z, 0-9 and -",
+    )
+    name: PlainText = setting(
+        "",
+        'its name for people. Empty is "Scrim" and its id',
+        "at most 64 characters, none of them a control",
+    )
+    groups: tuple[GroupName, ...] = setting(
+        (),
+        "groups that settings and commands may be sent to; where two contradict, the later one wins",
+        'a list of at most 8 names of a-z, 0-9, _ and -, such as ["office", "floor-2"]; or []',
+        max_length=8,
+        strict=False,
+    )
+    suggested_area: PlainText = setting(
+        "",
+        "the room it stands in, suggested to Home Assistant",
+        "at most 64 characters, none of them a control",
+    )
+
+
+class MqttSettings(Section):
+    """Talk to an MQTT broker, and through it to Home Assistant: docs/mqtt.md. Only this file can say so."""
+
+    is_enabled: bool = setting(False, "connect to the broker", "true or false")
+    host: HostName = setting("localhost", "the broker", "a host name or an address")
+    port: int = setting(0, "TCP port; 0 is 8883 with tls and 1883 without", "0 to 65535", ge=0, le=65535)
+    tls: bool = setting(False, "speak TLS", "true or false")
+    ca_file: _Path = setting(
+        None,
+        "trust the authorities in this file instead of the system's",
+        "path of a PEM file; or empty",
+        max_length=4096,
+    )
+    cert_file: _Path = setting(
+        None,
+        "our certificate, where the broker asks for one",
+        "path of a PEM file; or empty",
+        max_length=4096,
+    )
+    key_file: _Path = setting(
+        None,
+        "its private key; empty where it is in cert_file",
+        "path of a PEM file; or empty",
+        max_length=4096,
+    )
+    tls_insecure: bool = setting(
+        False,
+        "do not look whose certificate the broker shows. Anybody on the way can then read and command",
+        "true or false",
+    )
+    username: Annotated[str | None, BeforeValidator(none_if_empty)] = setting(
+        None, "user name at the broker; empty for none", "at most 256 characters", max_length=256
+    )
+    password_file: _Path = setting(
+        None,
+        "a file that only scrim's user may read, with the password. The systemd credential named "
+        "mqtt-password and the environment variable SCRIM_MQTT_PASSWORD count before it",
+        "path of a file; or empty",
+        max_length=4096,
+    )
+    version: Literal["auto", "5", "3.1.1"] = setting(
+        "auto", "of the protocol; auto is 5, and 3.1.1 where the broker does not know it", "auto, 5 or 3.1.1"
+    )
+    longest_pause_s: float = setting(
+        7.0,
+        "while the broker is away, seconds between two tries at the most, give or take 30 percent. Take 60 "
+        "for a thousand devices and more",
+        "1 to 60",
+        ge=1,
+        le=60,
+    )
+    prefix: TopicLevel = setting("scrim", "first level of every topic", "1 to 32 of letters, digits, _ and -")
+    discovery: Literal["device", "single", "off"] = setting(
+        "device",
+        "announce to Home Assistant: device takes 2024.12 or later, single announces each entity by itself",
+        "device, single or off",
+    )
+    discovery_prefix: TopicPath = setting(
+        "homeassistant", "where Home Assistant listens", "1 to 4 levels of letters, digits, _ and -"
+    )
+    telemetry_interval_s: float = setting(
+        10.0, "seconds between two messages of figures. Take 60 for a fleet", "2 to 3600", ge=2, le=3600
+    )
+    snapshots: Literal["off", "on_request", "retained"] = setting(
+        "off",
+        "small stills of what goes out, on request; retained lets the broker keep the last for 10 minutes",
+        "off, on_request or retained",
+    )
+    log: bool = setting(False, "send the gateway's warnings too, at most 10 a minute", "true or false")
