@@ -17,7 +17,8 @@ class Target:
     """What a topic that came in means.
 
     Attributes:
-        kind: ``set`` a patch, ``key`` one value, ``command``, ``desired`` settings, Home Assistant's ``birth``.
+        kind: ``set`` a patch, ``key`` one value, a ``command``, ``desired`` settings, or the
+            ``birth`` of Home Assistant.
         scope: whom it was sent to.
         name: of the key or the command; empty otherwise.
         group: that it was sent to; empty unless the scope is ``group``.
