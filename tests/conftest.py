@@ -1,6 +1,7 @@
 """What every test may use: the command line as a subprocess, and Hypothesis without its clock."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,9 @@ settings.register_profile("scrim", deadline=None)
 settings.load_profile("scrim")
 
 PATIENCE_S = 120
+
+UNPACKED = Path(__file__).parents[1] / ".cache" / "prometheus" / "usr" / "bin"
+"""Where scripts/setup --dev puts Prometheus."""
 
 Scrim = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -57,3 +61,16 @@ def _empty_settings(folder: Path) -> Path:
     path = folder / "empty.toml"
     path.write_text("")
     return path
+
+
+@pytest.fixture(scope="session")
+def prometheus_tool() -> Callable[[str], str]:
+    """Finds ``promtool`` or ``prometheus``; the test is skipped where there is none."""
+
+    def find(name: str) -> str:
+        found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), str(UNPACKED)]))
+        if found is None:
+            pytest.skip(f"{name} is not here: scripts/setup --dev unpacks it, or apt install prometheus")
+        return found
+
+    return find

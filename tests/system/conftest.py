@@ -5,6 +5,7 @@ import contextlib
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 from scrim.config import Settings, strength_name, strength_number
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
+from scrim.core.health import HealthReader, ProcessReader
+from scrim.core.metrics import Figures, Metrics
 from scrim.core.sinks.feed import FeedSink
 from scrim.errors import LocalError
 from scrim.frame import Caps
@@ -33,11 +36,15 @@ class StandInCore:
         self.state = "running"
         self.placeholder_reason: str | None = None
         self.sinks: list[dict[str, Any]] = []
+        self.captured = 344712
+        self.metrics_answer: Future[dict[str, Any]] | None = None
+        self.asked: list[str] = []
         self.shown = 0
         self.feed = FeedWriter()
         self._sink = FeedSink(self.feed)
         self._painter = PlaceholderPainter(CAPS.size)
         self._began_s = time.monotonic()
+        self._metrics = Metrics(HealthReader(), ProcessReader(time.monotonic), self._began_s)
         self._server: LocalServer | None = None
         self._playing: threading.Thread | None = None
         self._stop = threading.Event()
@@ -75,14 +82,37 @@ class StandInCore:
         assert self._server is not None
         self._server.publish(event)
 
-    def handle(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    def handle(self, method: str, params: dict[str, Any]) -> "dict[str, Any] | Future[dict[str, Any]]":
+        self.asked.append(method)
         if method == "status":
             return dict(self.status())
+        if method == "metrics":
+            return self.metrics_answer or self.metrics()
         if method == "set":
             self.patches.append(params["patch"])
             self.settings = self.settings.patched(params["patch"], live=True)
             return {"settings": self.settings.model_dump(mode="json")}
         raise LocalError(f"no method {method}")
+
+    def metrics(self) -> dict[str, Any]:
+        figures = Figures(
+            frames_submitted=344700,
+            frames_segmented=344690,
+            frames_dropped=57,
+            frame_rate_in_hz=30.0,
+            frame_rate_out_hz=29.9,
+            segmentation_duration_ms=6.8,
+            effect_render_duration_ms=6.3,
+            latency_p50_ms=21.4,
+            latency_p95_ms=30.2,
+            picture_age_ms=33.0,
+            model="person-256x144",
+            delegate="cpu",
+            initialization_duration_ms=84.0,
+            matte_coverage=0.31,
+            settings_revision=1 + len(self.patches),
+        )
+        return self._metrics.snapshot(figures, time.monotonic())
 
     def status(self) -> Status:
         strength = self.settings.background_blur.strength
@@ -97,7 +127,7 @@ class StandInCore:
             "frames": {
                 "rate_in_hz": 30.0,
                 "rate_out_hz": 29.9,
-                "captured": 344712,
+                "captured": self.captured,
                 "delivered": 344655,
                 "dropped": 57,
             },

@@ -7,7 +7,13 @@ change is a patch: ``patched`` applies it to a copy and checks the copy whole.
 from scrim.config.document import LIVE_KEYS, Settings, from_document
 from scrim.config.file import MAX_SETTINGS_BYTES, load
 from scrim.config.kinds import EffectName
-from scrim.config.sections import DeviceSettings, ImagesSettings, ModelSettings, MqttSettings
+from scrim.config.sections import (
+    DeviceSettings,
+    ImagesSettings,
+    ModelSettings,
+    MqttSettings,
+    PrometheusSettings,
+)
 from scrim.config.strength import STRENGTHS, blur_sigma_px, strength_name, strength_number
 
 __all__ = [
@@ -19,6 +25,7 @@ __all__ = [
     "ImagesSettings",
     "ModelSettings",
     "MqttSettings",
+    "PrometheusSettings",
     "Settings",
     "blur_sigma_px",
     "from_document",

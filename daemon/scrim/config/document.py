@@ -20,6 +20,7 @@ from scrim.config.sections import (
     MqttSettings,
     PersonSettings,
     PrivacySettings,
+    PrometheusSettings,
     ReplacementSettings,
     Section,
     WebSettings,
@@ -86,6 +87,7 @@ class Settings(Section):
     web: WebSettings = WebSettings()
     device: DeviceSettings = DeviceSettings()
     mqtt: MqttSettings = MqttSettings()
+    prometheus: PrometheusSettings = PrometheusSettings()
 
     @model_validator(mode="after")
     def _one_effect(self) -> Self:

@@ -315,3 +315,20 @@ class MqttSettings(Section):
         "off, on_request or retained",
     )
     log: bool = setting(False, "send the gateway's warnings too, at most 10 a minute", "true or false")
+
+
+class PrometheusSettings(Section):
+    """Figures for Prometheus, at /metrics."""
+
+    is_enabled: bool = setting(False, "serve them", "true or false")
+    host: str = setting(
+        "127.0.0.1", "address to listen on", "a loopback address; any other needs a password", max_length=253
+    )
+    port: int = setting(9464, "TCP port; 0 takes a free one", "0 to 65535", ge=0, le=65535)
+    password_file: Annotated[str | None, BeforeValidator(none_if_empty)] = setting(
+        None,
+        'file with the password of the user "scrim" (basic auth). Empty for none, or for the one that '
+        "systemd's credential prometheus-password holds",
+        "path of a file that only its owner can read",
+        max_length=4096,
+    )

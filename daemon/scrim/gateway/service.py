@@ -58,6 +58,10 @@ async def serve(
         link = CoreLink(socket_path)
         parts = list(_parts(socket_path, settings, link))
         url = await _serve_page(stack, socket_path, settings, link) if settings.web.is_enabled else None
+        if settings.prometheus.is_enabled:
+            from scrim.gateway.prometheus.serving import serve_metrics
+
+            await serve_metrics(stack, settings.prometheus, link)
         running = asyncio.gather(*(keep_running(part) for part in parts), link.run())
         stack.push_async_callback(_cancelled, running)
         on_ready(url)

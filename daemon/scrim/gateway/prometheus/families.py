@@ -1,0 +1,233 @@
+"""From what core and gateway say to Prometheus' families of metrics.
+
+Names follow https://prometheus.io/docs/practices/naming/: base units, ``_total`` for counters. Every label
+has a fixed list of values, or is the name of a device that the settings name, of which there are at most 16.
+What is not known is left out; while the core is gone nothing is said of it but ``scrim_up 0``.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+
+from scrim.local.status import Status
+
+STATES = ("starting", "running", "placeholder", "off")
+CAMERA_STATES = ("starting", "live", "lost")
+PLACEHOLDER_REASONS = ("starting", "camera_lost", "no_safe_picture", "effect_off", "nobody", "stopping")
+EVENTS = (
+    "filter_frame_duration_high",
+    "filter_cpu_utilization_high",
+    "background_filter_started",
+    "background_filter_config_selected",
+    "background_filter_failed",
+    "camera_lost",
+    "camera_back",
+    "delegate_lost",
+    "delegate_back",
+    "level_changed",
+    "placeholder_shown",
+    "placeholder_gone",
+)
+OTHER = "other"
+"""Stands for every value that a later core may have and this gateway does not know."""
+
+MOST_DEVICES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class CoreFigures:
+    """What the core answered.
+
+    Attributes:
+        status: see :class:`scrim.local.status.Status`.
+        metrics: see docs/events-and-metrics.md.
+    """
+
+    status: Status
+    metrics: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class GatewayFigures:
+    """What the gateway itself counts, since it was started.
+
+    Attributes:
+        events: heard of the core, by name.
+    """
+
+    events: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*EVENTS, OTHER), 0))
+
+    def count_event(self, name: str) -> None:
+        """One more; a name that is not known counts as other."""
+        self.events[name if name in self.events else OTHER] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A metric without labels: its name, its meaning, where the core says it and in which unit."""
+
+    name: str
+    meaning: str
+    key: str
+    scale: float = 1.0
+
+
+_GAUGES = (
+    _Row("scrim_quality_level", "Step of the time budget's ladder; 0 is full quality.", "quality_level"),
+    _Row("scrim_matte_coverage_ratio", "Share of the picture that is person.", "matte_coverage"),
+    _Row("scrim_picture_age_seconds", "Age of the camera picture that goes out.", "picture_age_ms", 1e-3),
+    _Row("scrim_config_revision", "Counts up with each change of settings.", "settings_revision"),
+    _Row("scrim_soc_temperature_celsius", "Of the processor's warmest sensor.", "temperature_c"),
+    _Row("scrim_cpu_frequency_hertz", "Of the fastest processor core.", "cpu_frequency_mhz", 1e6),
+    _Row("scrim_core_resident_memory_bytes", "Resident memory of the core.", "resident_memory_bytes"),
+    _Row("scrim_core_uptime_seconds", "Since the core was started.", "uptime_s"),
+    _Row(
+        "scrim_model_load_duration_seconds",
+        "Until the model was ready.",
+        "initialization_duration_ms",
+        1e-3,
+    ),
+)
+_COUNTERS = (
+    _Row("scrim_segmentations_total", "Frames for which the model ran.", "frames_segmented"),
+    _Row("scrim_errors_total", "Errors that the core logged.", "error_count"),
+)
+
+
+def families(core: CoreFigures | None, gateway: GatewayFigures) -> Iterator[Metric]:
+    """Everything there is to say.
+
+    Args:
+        core: None while it is gone.
+        gateway: what the gateway counted.
+    """
+    yield _gauge("scrim_up", "Whether the core answers.", core is not None)
+    if core is not None:
+        yield from _of_core(core)
+    yield _labelled(
+        CounterMetricFamily, "scrim_events_total", "Events of the core, by type.", "type", gateway.events
+    )
+
+
+def _of_core(core: CoreFigures) -> Iterator[Metric]:
+    status, metrics = core.status, core.metrics
+    yield _build_info(status, metrics)
+    yield from _plain(_GAUGES, GaugeMetricFamily, metrics)
+    yield from _plain(_COUNTERS, CounterMetricFamily, metrics)
+    yield from _frames(status, metrics)
+    yield from _states(status)
+    yield from _machine(metrics)
+    yield from _sinks(status, metrics)
+
+
+def _build_info(status: Status, metrics: Mapping[str, Any]) -> Metric:
+    info = {
+        "version": status["version"],
+        "model": status["model"]["name"],
+        "accelerator": str(metrics.get("delegate") or "unknown"),
+    }
+    return InfoMetricFamily("scrim_build", "What runs here.", value=info)
+
+
+def _plain(
+    rows: Sequence[_Row], kind: type[GaugeMetricFamily | CounterMetricFamily], metrics: Mapping[str, Any]
+) -> Iterator[Metric]:
+    for row in rows:
+        value = metrics.get(row.key)
+        if value is not None:
+            yield kind(row.name, row.meaning, value=value * row.scale)
+
+
+def _frames(status: Status, metrics: Mapping[str, Any]) -> Iterator[Metric]:
+    frames = status["frames"]
+    counts = {"captured": frames["captured"], "output": frames["delivered"]}
+    rates = {"captured": frames["rate_in_hz"], "output": frames["rate_out_hz"]}
+    yield _labelled(
+        CounterMetricFamily, "scrim_frames_total", "Frames taken and pictures made.", "stage", counts
+    )
+    yield _labelled(GaugeMetricFamily, "scrim_frame_rate_hertz", "Frames a second, over 2 s.", "stage", rates)
+    yield CounterMetricFamily(
+        "scrim_segmentations_skipped_total",
+        "Frames that were taken and for which the model did not run.",
+        value=max(0, metrics.get("frames_submitted", 0) - metrics.get("frames_segmented", 0)),
+    )
+
+
+def _states(status: Status) -> Iterator[Metric]:
+    yield _one_of("scrim_state", "What the core does.", "state", STATES, status["state"])
+    camera = status["camera"]["state"]
+    yield _one_of("scrim_camera_state", "What the camera does.", "state", CAMERA_STATES, camera)
+    meaning = "Whether the placeholder goes out, and why."
+    reason = status["placeholder_reason"]
+    yield _one_of("scrim_placeholder", meaning, "reason", PLACEHOLDER_REASONS, reason)
+    there = status.get("is_somebody_there")
+    if there is not None:
+        yield _gauge("scrim_person_present", "Whether somebody is before the camera.", there)
+
+
+def _machine(metrics: Mapping[str, Any]) -> Iterator[Metric]:
+    kinds = {
+        "throttled": metrics.get("is_throttled"),
+        "undervoltage": metrics.get("is_under_voltage"),
+    }
+    known = {kind: float(value) for kind, value in kinds.items() if value is not None}
+    if known:
+        meaning = "Whether the processor is held down, and whether the supply is too weak."
+        yield _labelled(GaugeMetricFamily, "scrim_throttled", meaning, "kind", known)
+
+
+def _sinks(status: Status, metrics: Mapping[str, Any]) -> Iterator[Metric]:
+    sinks = status["sinks"][:MOST_DEVICES]
+    up = {sink["name"]: float(sink["state"] == "open") for sink in sinks}
+    if up:
+        yield _labelled(GaugeMetricFamily, "scrim_sink_up", "Whether the sink takes pictures.", "sink", up)
+        for name, meaning, key in (
+            ("scrim_sink_frames_total", "Pictures that the sink took.", "delivered"),
+            ("scrim_sink_dropped_total", "Pictures that came too fast for the sink.", "dropped"),
+        ):
+            counts = {sink["name"]: float(sink[key]) for sink in sinks}  # type: ignore[literal-required]
+            yield _labelled(CounterMetricFamily, name, meaning, "sink", counts)
+    if (consumers := metrics.get("consumers")) is not None:
+        yield _gauge("scrim_sink_consumers", "Readers of all sinks whose readers can be counted.", consumers)
+
+
+def _one_of(name: str, meaning: str, label: str, values: Sequence[str], value: str | None) -> Metric:
+    """1 at the value that holds, 0 at all others; none holds where ``value`` is None."""
+    found = value if value is None or value in values else OTHER
+    flags = {each: float(each == found) for each in (*values, OTHER)}
+    return _labelled(GaugeMetricFamily, name, meaning, label, flags)
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, meaning, value=float(value))
+
+
+def _labelled(
+    kind: type[GaugeMetricFamily | CounterMetricFamily],
+    name: str,
+    meaning: str,
+    label: str,
+    values: Mapping[str, float],
+) -> Metric:
+    family = kind(name, meaning, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
+    return family
+
+
+class Scrape:
+    """One answer, in the shape in which prometheus-client writes it."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        """The families."""
+        return self._metrics
