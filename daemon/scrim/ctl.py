@@ -25,6 +25,7 @@ examples:
   scrim ctl set effect=blur strength=high
   scrim ctl set effect=color color=teal
   scrim ctl set effect=image image=https://example.org/room.jpg fit=cover
+  scrim ctl set camera.is_enabled=false               close the camera; true opens it again
   scrim ctl set --file patch.json                     as the page and other programs send it
   scrim ctl preview now.jpg                           what others see now
   scrim ctl events --follow                           what happens, until Ctrl-C
@@ -136,7 +137,9 @@ def _effect_text(effect: EffectStatus) -> str:
 
 
 def _camera_text(camera: CameraStatus) -> str:
-    return ", ".join(filter(None, (camera["source"], camera["state"], camera["caps"], camera["error"])))
+    closed = f"closed by {' and '.join(camera['closed_by'])}" if camera["closed_by"] else ""
+    parts = (camera["source"], camera["state"], camera["caps"], camera["error"], closed)
+    return ", ".join(filter(None, parts))
 
 
 def _sink_text(sink: SinkStatus) -> str:

@@ -48,6 +48,9 @@ class Camera:
         poison: what becomes of a buffer when its frame is done with.
         mirror: the picture set is what there is to be after mirroring.
         rotate: and after so many degrees clockwise, before that.
+
+    Attributes:
+        is_open: whether it sees anything.
     """
 
     def __init__(self, poison: int, *, mirror: bool, rotate: Rotation) -> None:
@@ -56,9 +59,11 @@ class Camera:
         self._caps = Caps(width, height, 30)
         self._buffers = [np.zeros((height * 3 // 2, width), np.uint8) for _ in range(2)]
         self._next: Frame | None = None
+        self.is_open = False
 
     def open(self) -> Caps:
         """What will be delivered."""
+        self.is_open = True
         return self._caps
 
     def set(self, picture: Plane, now_ns: int, sequence: int) -> None:
@@ -71,6 +76,7 @@ class Camera:
 
     def read(self) -> Frame | None:
         """The picture that was set."""
+        assert self.is_open
         frame, self._next = self._next, None
         return frame
 
@@ -79,7 +85,8 @@ class Camera:
         self._buffers[sequence % 2][:] = self._poison
 
     def close(self) -> None:
-        """Nothing to let go."""
+        """See nothing any more."""
+        self.is_open = False
 
 
 class Moment:

@@ -61,5 +61,10 @@ MUTANTS = (
     Mutant("skipped frame shown", Parts(loop=people.SkippedShown)),
     Mutant("repeated until the next one is due", Parts(outlet=people.RepeatsWhileSlow)),
     Mutant("colours not turned", Parts(source=people.ChromaNotTurned)),
+    Mutant("picture on its way when the camera is switched off", Parts(outlet=settings.IgnoresTheSwitch)),
+    Mutant("repeated though the camera is switched off", Parts(outlet=settings.RepeatsAcrossTheSwitch)),
+    Mutant("picture of before the camera was switched on", Parts(outlet=settings.TakesWhatIsLate)),
+    Mutant("camera left open", Parts(capture=settings.NeverCloses)),
+    Mutant("camera switched off in words only", Parts(control=settings.SwitchForgotten)),
 )
 """Each must be caught by the check that the real parts pass."""

@@ -108,6 +108,7 @@ def check_run(schedule: Schedule, record: Record, folder: Path, sights: Mapping[
     """P1, P2, P3, P5 and P6 of one run."""
     outputs = [output for output in record.outputs if output is not None]
     _promise(bool(outputs) and outputs[0].origin == "placeholder", "P5", "begins with a picture", outputs[0])
+    _promise(not record.open_in_private, "P5", "the camera is open though somebody wants it closed", None)
     first_ns: dict[tuple[int, int], int] = {}
     newest = -1
     for output in outputs:
@@ -115,6 +116,9 @@ def check_run(schedule: Schedule, record: Record, folder: Path, sights: Mapping[
         if output.origin == "placeholder":
             continue
         _check_time(output, first_ns, newest)
+        _promise(not output.is_private, "P5", "a picture while the camera is to be closed", output)
+        is_new = record.taken_ns[output.sequence] >= output.opened_ns
+        _promise(is_new, "P5", "taken before the camera was switched on", output)
         newest = output.sequence
         effect = record.settings[output.revision].effect
         if output.origin == "raw":

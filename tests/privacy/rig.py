@@ -18,9 +18,10 @@ from scrim.core.framing.view import View
 from scrim.core.images import Images, decode_image
 from scrim.core.ladder import Level
 from scrim.core.look import kept_regions, prepare_look
-from scrim.core.loops import OutletLoop, PipelineLoop
+from scrim.core.loops import CaptureLoop, OutletLoop, PipelineLoop
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
+from scrim.core.privacy import SETTINGS_PARTY, Privacy
 from scrim.core.sinks.feed import FeedSink
 from scrim.core.sinks.memory import MemorySink
 from scrim.core.subject import Subject
@@ -32,7 +33,24 @@ from scrim.local.ring import RingReader
 
 from .devices import Camera, FrameSegmenter, Moment, PoisonedPool, UnexpectedError
 from .scene import MASK_SIZE, SIZE, SMALL_MASK_SIZE, Sight, camera_rooms, other_room, picture_of
-from .schedule import LEVELS, Change, Deed, Degrade, Event, Fault, Lose, Patch, Schedule, Shoot, Wait
+from .schedule import (
+    CAMERA_OFF,
+    CAMERA_ON,
+    LEVELS,
+    Blink,
+    Change,
+    Deed,
+    Degrade,
+    Event,
+    Fault,
+    Hide,
+    Hold,
+    Lose,
+    Patch,
+    Schedule,
+    Shoot,
+    Wait,
+)
 
 START_NS = 1_000_000_000_000
 
@@ -47,6 +65,7 @@ class Parts:
     painter: type[PlaceholderPainter] = PlaceholderPainter
     loop: type[PipelineLoop] = PipelineLoop
     source: type[Oriented] = Oriented
+    capture: type[CaptureLoop] = CaptureLoop
 
 
 @dataclass(frozen=True)
@@ -61,6 +80,8 @@ class Output:
         sequence: of the camera frame.
         revision: it was made under.
         required: revision in effect when it was delivered.
+        is_private: whether somebody wanted the camera closed then.
+        opened_ns: when the camera was switched on last.
     """
 
     at_ns: int
@@ -70,6 +91,8 @@ class Output:
     sequence: int
     revision: int
     required: int
+    is_private: bool
+    opened_ns: int
 
 
 @dataclass
@@ -80,6 +103,8 @@ class Record:
         outputs: what was delivered, None where the outlet had nothing to deliver.
         settings: by revision.
         cameras: the pictures taken, upright, by sequence.
+        taken_ns: when, by sequence.
+        open_in_private: sequences at whose end the camera was open though somebody wanted it closed.
         levels: of quality, by sequence.
         good: sequences of the frames that had a usable mask, or needed none.
         answers: to each change, whether it was accepted.
@@ -88,6 +113,8 @@ class Record:
     outputs: list[Output | None] = field(default_factory=list)
     settings: dict[int, Settings] = field(default_factory=dict)
     cameras: dict[int, Plane] = field(default_factory=dict)
+    taken_ns: dict[int, int] = field(default_factory=dict)
+    open_in_private: list[int] = field(default_factory=list)
     levels: dict[int, Level] = field(default_factory=dict)
     good: set[int] = field(default_factory=set)
     answers: list[bool] = field(default_factory=list)
@@ -166,10 +193,13 @@ class Run:
         self._pool = PoisonedPool(0 if is_other else 255)
         mirror, rotate = schedule.mirror, schedule.rotate
         self._camera = Camera(0 if is_other else 255, mirror=mirror, rotate=rotate)
-        self._source = parts.source(self._camera, mirror=mirror, rotate=rotate)
-        self._source.open()
+        source = parts.source(self._camera, mirror=mirror, rotate=rotate)
         settings = _settings(schedule, folder)
         self._outlet = parts.outlet(parts.painter(SIZE), 1 / schedule.frame_rate, lambda: self._now_ns)
+        self._privacy = Privacy(self._outlet)
+        self._button = self._privacy.switch("button")
+        self._is_held = False
+        self._opened_ns = -1
         model, small = (FrameSegmenter(schedule.salt, size, self.moment) for size in _MODELS)
         self.pipeline = parts.pipeline(
             SIZE,
@@ -180,10 +210,16 @@ class Run:
             keep=kept_regions(settings),
         )
         images = Images((folder,), decode=decode_image)
-        self.control = parts.control(settings, self.pipeline, self._outlet, images)
+        self._privacy.follow(self.pipeline.forget)
+        switch = self._privacy.switch(SETTINGS_PARTY)
+        self.control = parts.control(settings, self.pipeline, self._outlet, images, switch=switch)
         self._hooked = _Hooked(self.pipeline)
         self._mailbox: Latest[Frame] = Latest()
         self._processing = parts.loop(cast("Pipeline", self._hooked), self._mailbox, self._outlet)
+        self._capture = parts.capture(
+            "rig", source, self._mailbox, self._outlet, None, self._privacy, lambda: self._now_ns / 1e9
+        )
+        self._capture.stop()  # no pause in real time
         self._deliveries: tuple[Latest[SafeFrame], Latest[SafeFrame]] = (Latest(), Latest())
         self._outgoing = OutletLoop(self._outlet, list(self._deliveries))
 
@@ -223,16 +259,26 @@ class Run:
                 for _ in range(ms // step_ms):
                     self._pass_ms(step_ms)
                     self._deliver()
-            case Change() | Degrade():
+            case Hide():
+                self._hide(event)
+            case Change() | Degrade() | Hold() | Blink():
                 self._do(event)
             case Lose():
                 self._outlet.because(Reason.CAMERA_LOST)
                 self._outlet.drop()
                 self._deliver()
 
+    def _hide(self, hide: Hide) -> None:
+        self._do(Change(CAMERA_OFF) if hide.by_settings else Hold(True))
+        self._pass_ms(hide.ms)
+        self._deliver()
+        self._do(Change(CAMERA_ON) if hide.by_settings else Hold(False))
+
     def _shoot(self, shoot: Shoot) -> None:
         sequence, self._sequence = self._sequence, self._sequence + 1
         self._aim(sequence)
+        self.record.taken_ns[sequence] = self._now_ns
+        was_private = self._is_private()
         self.record.levels[sequence] = self.level
         self.moment.begin(sequence, shoot, lambda: self._do(shoot.inside))
         self._hooked.after = lambda: self._do(shoot.before_put)
@@ -243,6 +289,8 @@ class Run:
             self.record.good.add(sequence)
         self._pass_ms(1)
         self._camera.done(sequence)
+        if self._is_private() and was_private and self._camera.is_open:
+            self.record.open_in_private.append(sequence)
         if shoot.deliver:
             self._deliver()
 
@@ -255,24 +303,37 @@ class Run:
         self._camera.set(picture, self._now_ns, sequence)
 
     def _process(self, takes_ms: int) -> None:
-        frame = self._source.read()
-        assert frame is not None
-        self._mailbox.put(frame)
         begin_ns = self._now_ns
         self._hooked.takes = lambda: self._pass_ms(takes_ms)
-        with suppress(UnexpectedError):
-            self._processing.step()
+        self._capture.step()
+        if not self._mailbox.is_empty:
+            with suppress(UnexpectedError):
+                self._processing.step()
         if self._now_ns == begin_ns:  # the frame was skipped; the next one is not there at once for that
             self._pass_ms(takes_ms)
 
+    def _is_private(self) -> bool:
+        """Whether somebody wants the camera closed, by the rig's own account."""
+        return self._is_held or not self.control.settings.camera.is_enabled
+
     def _do(self, deed: Deed | None) -> None:
+        was_private = self._is_private()
         match deed:
+            case Hold(is_private):
+                self._is_held = is_private
+                self._button.set_private(is_private)
+            case Blink():
+                self._is_held, was_private = False, True
+                self._button.set_private(True)
+                self._button.set_private(False)
             case Degrade(number):
                 self.level = LEVELS[number]
                 self.pipeline.degrade(self.level)
                 self._outlet.expect(self.pipeline.skips / self._schedule.frame_rate)
             case Change(patch):
                 self._change(patch)
+        if was_private and not self._is_private():
+            self._opened_ns = self._now_ns
 
     def _change(self, patch: Patch) -> None:
         try:
@@ -310,6 +371,8 @@ class Run:
                 kept.sequence,
                 kept.revision,
                 self.control.revision,
+                self._is_private(),
+                self._opened_ns,
             )
         )
 

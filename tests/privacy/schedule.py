@@ -48,7 +48,19 @@ class Degrade:
     number: int
 
 
-Deed = Change | Degrade
+@dataclass(frozen=True)
+class Hold:
+    """Somebody beside the settings, such as a button, wants the camera closed, or does not any more."""
+
+    is_private: bool
+
+
+@dataclass(frozen=True)
+class Blink:
+    """The same, and back again at once."""
+
+
+Deed = Change | Degrade | Hold | Blink
 
 
 @dataclass(frozen=True)
@@ -81,11 +93,19 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Hide:
+    """The camera is switched off, by the settings or by somebody else, and on again after so long."""
+
+    ms: int
+    by_settings: bool
+
+
+@dataclass(frozen=True)
 class Lose:
     """The camera is gone: every camera picture is to be forgotten."""
 
 
-Event = Shoot | Wait | Deed | Lose
+Event = Shoot | Wait | Hide | Deed | Lose
 
 
 @dataclass(frozen=True)
@@ -139,7 +159,13 @@ NOBODY: tuple[Patch, ...] = tuple(
     {"person": {"nobody": "placeholder", "placeholder_after_s": after_s}} for after_s in (0, 0, 3, 10)
 )
 
+CAMERA_OFF: Patch = {"camera": {"is_enabled": False}}
+CAMERA_ON: Patch = {"camera": {"is_enabled": True}}
+
 OTHERS: tuple[Patch, ...] = (
+    CAMERA_OFF,
+    CAMERA_ON,
+    CAMERA_ON,
     {"matte": {"refine": True}},
     {"matte": {"refine": False}},
     {"matte": {"smooth": False}},
@@ -188,7 +214,9 @@ patches = st.sampled_from(EFFECTS + OTHERS + REFUSED)
 levels = st.sampled_from((*(0,) * len(LEVELS), *range(len(LEVELS))))
 """Half of them full quality, where most is done."""
 
-deeds = patches.map(Change) | levels.map(Degrade)
+turns = st.sampled_from((Blink(), Hold(True), Hold(False), Hold(False), Change(CAMERA_ON)))
+
+deeds = patches.map(Change) | levels.map(Degrade) | turns
 
 seldom = st.integers(0, 4).flatmap(lambda number: st.none() if number else deeds)
 
@@ -216,7 +244,9 @@ manners = st.tuples(
 
 switches = st.sampled_from(({"effect": "off"}, EFFECTS[0], EFFECTS[4])).map(Change)
 
-between = (*(st.none(),) * 6, *(waits,) * 3, *(deeds,) * 4, switches, st.just(Lose()))
+hidings = st.builds(Hide, ms=st.sampled_from((0, 20, 150, 420)), by_settings=st.booleans())
+
+between = (*(st.none(),) * 6, *(waits,) * 3, *(deeds,) * 4, switches, hidings, hidings, st.just(Lose()))
 """One of these; ``st.one_of`` would count equals once."""
 
 steps = st.tuples(st.integers(0, len(between) - 1).flatmap(between.__getitem__), shots)

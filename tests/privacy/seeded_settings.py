@@ -7,6 +7,7 @@ from scrim.config import Settings
 from scrim.core.composite.door import seal
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.control import Control
+from scrim.core.loops import CaptureLoop
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Look
 from scrim.errors import ConfigError
@@ -33,6 +34,7 @@ class RawByPatch(Control):
         wanted = self.settings.patched(patch)
         if wanted != self.settings:
             self._swap(wanted)
+            self._settle()
         return wanted
 
 
@@ -82,6 +84,43 @@ class KeepsAfterDrop(Outlet):
     def take(self) -> SafeFrame | None:
         taken = super().take()
         return None if taken is not None and taken.origin == "placeholder" else taken
+
+
+class IgnoresTheSwitch(Outlet):
+    """Lets out what was on its way when the camera was switched off."""
+
+    def set_private(self, is_private: bool) -> None:
+        self.drop()
+
+
+class RepeatsAcrossTheSwitch(Outlet):
+    """Forgets nothing when the camera is switched off."""
+
+    def drop(self) -> None:
+        if not self._is_private:
+            super().drop()
+
+
+class TakesWhatIsLate(Outlet):
+    """Takes a picture of before the switch that is finished after it."""
+
+    def set_private(self, is_private: bool) -> None:
+        super().set_private(is_private)
+        self._opened_ns = -1
+
+
+class NeverCloses(CaptureLoop):
+    """Keeps the camera open."""
+
+    def close(self) -> None:
+        """Do not."""
+
+
+class SwitchForgotten(Control):
+    """Says that the camera is off, and leaves it on."""
+
+    def _heed_switch(self) -> None:
+        self._switch.set_private(False)
 
 
 class OriginLies(PlaceholderPainter):

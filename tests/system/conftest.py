@@ -123,7 +123,13 @@ class StandInCore:
             "state": self.state,  # type: ignore[typeddict-item]
             "placeholder_reason": self.placeholder_reason,
             "revision": 1 + len(self.patches),
-            "camera": {"source": "v4l2:/dev/video0", "state": "live", "caps": "1280x720@30", "error": None},
+            "camera": {
+                "source": "v4l2:/dev/video0",
+                "state": "live",
+                "caps": "1280x720@30",
+                "error": None,
+                "closed_by": [],
+            },
             "frames": {
                 "rate_in_hz": 30.0,
                 "rate_out_hz": 29.9,

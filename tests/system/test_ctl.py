@@ -283,6 +283,26 @@ def test_events_are_printed_as_they_come(
             assert following.wait(PATIENCE_S) == 0
 
 
+def test_the_camera_stays_switched_off_across_a_restart(core: Running):
+    def is_off() -> bool:
+        with contextlib.suppress(LocalError), core.client() as client:
+            return client.status()["camera"]["state"] == "off"
+        return False
+
+    assert core.ctl("set", "camera.is_enabled=false").returncode == 0
+    until(is_off)
+    core.stop("core")
+    core.start("core")
+    until(is_off)
+    with core.client() as client:
+        status = client.status()
+    assert (status["state"], status["placeholder_reason"]) == ("off", "privacy")
+    assert status["frames"]["captured"] == 0
+    assert "test:, off, closed by settings" in core.ctl("status").stdout
+    assert core.ctl("set", "camera.is_enabled=true").returncode == 0
+    until(core.is_up)
+
+
 def test_what_was_changed_survives_a_restart_and_a_reset_drops_it(core: Running):
     core.ctl("set", "effect=color", "color=teal")
     core.stop("core")

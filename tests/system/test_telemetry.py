@@ -129,6 +129,29 @@ def test_metrics_are_answered_at_the_socket(core: Core) -> None:
     assert 0 <= after["matte_coverage"] <= 1
 
 
+def test_a_camera_switched_off_and_on_is_told_apart_from_a_lost_one(core: Core) -> None:
+    core.plug_in()
+    with core.client() as client, core.client() as asking:
+        until(lambda: asking.status()["state"] == "running")
+        client.request("events")
+        asking.set({"camera": {"isEnabled": False}})
+        until(lambda: asking.status()["camera"]["state"] == "off")
+        status, metrics = asking.status(), asking.request("metrics")
+        assert (status["state"], status["placeholder_reason"]) == ("off", "privacy")
+        assert status["camera"]["closed_by"] == ["settings"]
+        assert (status["is_somebody_there"], status["coverage"]) == (False, 0)
+        assert [value for key, value in metrics.items() if key.startswith("capture_")] == ["off"]
+        asking.set({"camera": {"isEnabled": True}})
+        until(lambda: asking.status()["state"] == "running")
+        asking.set({"strength": 33})
+        heard: list[dict[str, Any]] = []
+        while not heard or heard[-1]["event"] != "placeholder_gone":
+            heard.append(next(client.events(PATIENCE_S)))
+    shown = [event["reason"] for event in heard if event["event"].startswith("placeholder_")]
+    assert (shown[0], len(shown)) == ("privacy", 2)
+    assert not [event for event in heard if event["event"].startswith("camera_")]
+
+
 def test_a_number_stays_a_number_and_its_nearest_name_is_told(core: Core) -> None:
     with core.client() as client:
         answer = client.set({"backgroundBlur": {"strength": 20.5}})

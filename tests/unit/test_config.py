@@ -21,6 +21,7 @@ from scrim.config import (
     strength_name,
     strength_number,
 )
+from scrim.config.document import live_keys_of
 from scrim.core.capture.registry import make_source
 from scrim.core.sinks.registry import make_sink
 from scrim.errors import ConfigError, Problem
@@ -270,13 +271,43 @@ def test_none_sets_a_key_or_a_section_back():
     assert whole == Settings()
 
 
-@pytest.mark.parametrize("section", sorted(Settings.model_fields.keys() - LIVE_KEYS))
-def test_a_live_patch_may_not_touch_local_keys(section: str):
+def local_keys() -> list[str]:
+    """Every key that only the local file may have, sections that are its alone as one."""
+    found = []
+    for section in sorted(Settings.model_fields.keys() - LIVE_KEYS):
+        live = live_keys_of(section)
+        keys = type(getattr(Settings(), section)).model_fields if live else ()
+        found += [f"{section}.{key}" for key in sorted(keys) if key not in live] or [section]
+    return found
+
+
+@pytest.mark.parametrize("key", local_keys())
+def test_a_live_patch_may_not_touch_local_keys(key: str):
+    section, _, inner = key.partition(".")
     value = getattr(Settings(), section)
-    patch = {section: value if isinstance(value, tuple) else value.model_dump()}
-    (problem,) = problems(Settings().patched, patch, live=True)
-    assert problem.key == section
+    if inner:
+        value = {inner: getattr(value, inner)}
+    elif not isinstance(value, tuple):
+        value = value.model_dump()
+    (problem,) = problems(Settings().patched, {section: value}, live=True)
+    assert problem.key == key
     assert "local settings file" in problem.message
+
+
+def test_a_section_that_is_live_in_part_is_not_reset_as_a_whole():
+    (problem,) = problems(Settings().patched, {"camera": None}, live=True)
+    assert problem.key == "camera"
+
+
+def test_an_unknown_key_beside_live_ones_is_unknown_and_not_local():
+    (problem,) = problems(Settings().patched, {"camera": {"isEnabeld": False}}, live=True)
+    assert "did you mean is_enabled?" in str(problem)
+
+
+def test_the_camera_may_be_switched_off_and_on_live():
+    off = Settings().patched({"camera": {"isEnabled": False}}, live=True)
+    assert not off.camera.is_enabled
+    assert off.patched({"camera": {"is_enabled": None}}, live=True) == Settings()
 
 
 def test_raw_cannot_be_allowed_live_in_any_spelling():
@@ -285,9 +316,9 @@ def test_raw_cannot_be_allowed_live_in_any_spelling():
 
 
 def test_a_live_patch_lists_local_and_wrong_keys_together():
-    patch = {"camera": {"width": 640}, "strength": 0, "effect": "pixelate"}
+    patch = {"camera": {"source": "test:"}, "strength": 0, "effect": "pixelate"}
     assert set(keys(problems(Settings().patched, patch, live=True))) == {
-        "camera",
+        "camera.source",
         "background_blur.strength",
         "effect",
     }

@@ -1,7 +1,9 @@
 """What each thread repeats, one step at a time."""
 
 import logging
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from scrim.core.ladder import Level
 from scrim.core.loops import Backoff, CaptureLoop, OutletLoop, PipelineLoop, SinkLoop
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Look, Pipeline
+from scrim.core.privacy import Privacy
 from scrim.core.segment.constant import ScriptedSegmenter
 from scrim.core.sinks.memory import MemorySink
 from scrim.core.subject import Wishes
@@ -29,11 +32,16 @@ def raw(sequence: int = 0, pts_ns: int = 0) -> Frame:
 
 
 class ScriptedSource:
-    """Each open and each read takes the next line of its script: a frame, None, or an error to raise."""
+    """Each open and each read takes the next line of its script: a frame, None, or an error to raise.
 
-    def __init__(self, *script: Frame | Caps | SourceError | None) -> None:
-        self._script: Iterator[Frame | Caps | SourceError | None] = iter(script)
+    Nothing within a read lasts a second on the clock; what is to happen meanwhile is done in ``meanwhile``.
+    """
+
+    def __init__(self, *script: Frame | Caps | Exception | None) -> None:
+        self._script: Iterator[Frame | Caps | Exception | None] = iter(script)
         self.opened = self.closed = 0
+        self.now_s = 100.0
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def open(self) -> Caps:
         caps = self._next()
@@ -44,6 +52,9 @@ class ScriptedSource:
     def read(self) -> Frame | None:
         frame = self._next()
         assert not isinstance(frame, Caps)
+        if frame is None:
+            self.now_s += 1
+        self.meanwhile()
         return frame
 
     def close(self) -> None:
@@ -51,7 +62,7 @@ class ScriptedSource:
 
     def _next(self) -> Frame | Caps | None:
         line = next(self._script)
-        if isinstance(line, SourceError):
+        if isinstance(line, Exception):
             raise line
         return line
 
@@ -59,11 +70,22 @@ class ScriptedSource:
 class Capture:
     """A capture loop that does not wait before it tries again."""
 
-    def __init__(self, *script: Frame | Caps | SourceError | None) -> None:
+    def __init__(self, *script: Frame | Caps | Exception | None) -> None:
         self.source = ScriptedSource(*script)
         self.mailbox: Latest[Frame] = Latest()
         self.outlet = Outlet(PlaceholderPainter(CAPS.size), CAPS.frame_interval_s)
-        self.loop = CaptureLoop("scripted", self.source, self.mailbox, self.outlet)
+        self.privacy = Privacy(self.outlet)
+        self.button = self.privacy.switch("button")
+        self.events: list[Event] = []
+        self.loop = CaptureLoop(
+            "scripted",
+            self.source,
+            self.mailbox,
+            self.outlet,
+            StateWatch(self.events.append),
+            self.privacy,
+            lambda: self.source.now_s,
+        )
         self.loop.stop()
 
     def step(self, times: int = 1) -> None:
@@ -120,6 +142,39 @@ def test_a_camera_that_says_nothing_is_lost_and_stays_open():
     assert capture.source.closed == 0
 
 
+def test_a_silence_shorter_than_a_second_is_no_loss():
+    capture = Capture(CAPS, raw(), None, None)
+    capture.source.meanwhile = lambda: setattr(capture.source, "now_s", capture.source.now_s - 0.6)
+    capture.step(3)
+    assert capture.loop.state == "live"
+    capture.source.meanwhile = lambda: None
+
+
+def test_a_slow_camera_has_more_than_a_second():
+    capture = Capture(Caps(96, 64, 1), raw(), None, raw(1), None, None)
+    capture.step(4)
+    assert capture.loop.state == "live"
+    capture.step()
+    assert capture.loop.state == "lost"
+
+
+@pytest.mark.parametrize("error", [ValueError("planted"), KeyError("planted"), MemoryError()])
+def test_a_camera_that_fails_in_an_unknown_way_is_lost_logged_once_and_opened_again(
+    error: Exception, caplog: pytest.LogCaptureFixture
+):
+    capture = Capture(CAPS, raw(), error, error, CAPS, raw(1))
+    with caplog.at_level(logging.WARNING):
+        capture.step(3)
+    assert capture.loop.state == "lost"
+    assert type(error).__name__ in (capture.loop.error or "")
+    assert capture.outlet.reason is Reason.CAMERA_LOST
+    assert len(caplog.records) == 1
+    capture.step()
+    assert capture.loop.state == "live"
+    assert capture.source.opened == 2
+    assert [event.name for event in capture.events] == ["camera_lost", "camera_back"]
+
+
 def test_a_camera_that_is_not_there_at_start_is_waited_for():
     capture = Capture(GONE, GONE, CAPS, raw())
     capture.step(2)
@@ -155,6 +210,92 @@ def test_the_pause_before_a_device_is_tried_again_grows_to_10_s():
     assert [backoff.next_s() for _ in range(6)] == [1, 2, 4, 8, 10, 10]
     backoff.reset()
     assert backoff.next_s() == 1
+
+
+# The camera switched off and on.
+
+
+def test_switched_off_the_camera_is_closed_at_the_next_step_and_not_read_again():
+    capture = Capture(CAPS, raw(), raw(1), CAPS, raw(2))
+    capture.step(2)
+    capture.button.set_private(True)
+    capture.step(3)
+    assert capture.loop.state == "off"
+    assert capture.loop.caps is None
+    assert capture.source.closed == 1
+    assert capture.mailbox.get(0) is None
+    assert capture.outlet.reason is Reason.PRIVACY
+    capture.button.set_private(False)
+    capture.step()
+    assert capture.loop.state == "live"
+    assert capture.source.opened == 2
+    assert capture.events == []
+
+
+def test_a_frame_that_was_read_across_the_switch_goes_nowhere():
+    """Nor does one that was read while it was turned off and on again: the camera is opened anew."""
+    for is_blink in (False, True):
+        capture = Capture(CAPS, raw(), raw(1), CAPS, raw(2))
+        capture.step()
+        capture.mailbox.clear()
+        capture.source.meanwhile = partial(_turn, capture, is_blink=is_blink)
+        capture.step()
+        capture.source.meanwhile = lambda: None
+        assert capture.mailbox.get(0) is None
+        capture.step()
+        assert capture.source.closed == 1
+        capture.button.set_private(False)
+        capture.step()
+        newest = capture.mailbox.get(0)
+        assert newest is not None
+        assert newest.sequence == 2
+
+
+def _turn(capture: Capture, *, is_blink: bool) -> None:
+    capture.button.set_private(True)
+    if is_blink:
+        capture.button.set_private(False)
+
+
+def test_switched_off_from_the_start_the_camera_is_never_opened():
+    capture = Capture(CAPS, raw())
+    capture.button.set_private(True)
+    capture.loop.open()
+    capture.step(2)
+    assert capture.source.opened == 0
+    assert capture.loop.state == "off"
+    capture.button.set_private(False)
+    assert capture.outlet.reason is Reason.STARTING
+    capture.step()
+    assert capture.loop.state == "live"
+
+
+def test_a_lost_camera_that_is_switched_off_and_on_is_back_when_it_gives_frames():
+    capture = Capture(CAPS, raw(), GONE, CAPS, raw(1))
+    capture.step(2)
+    capture.button.set_private(True)
+    capture.step()
+    assert (capture.loop.state, capture.loop.error) == ("off", None)
+    capture.button.set_private(False)
+    capture.step()
+    assert [event.name for event in capture.events] == ["camera_lost", "camera_back"]
+
+
+def test_a_switch_that_is_turned_ends_the_pause_before_the_camera_is_tried_again():
+    outlet = Outlet(PlaceholderPainter(CAPS.size), CAPS.frame_interval_s)
+    privacy = Privacy(outlet)
+    source = ScriptedSource(GONE, CAPS, raw())
+    loop = CaptureLoop("scripted", source, Latest(), outlet, None, privacy)
+    loop._backoff._next_s = 3600.0
+    thread = threading.Thread(target=lambda: [loop.step() for _ in range(3)])
+    thread.start()
+    switch = privacy.switch("button")
+    switch.set_private(True)
+    while loop.state != "off":
+        assert thread.is_alive()
+    switch.set_private(False)
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 # The pipeline's thread.

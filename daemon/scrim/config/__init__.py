@@ -4,7 +4,7 @@
 change is a patch: ``patched`` applies it to a copy and checks the copy whole.
 """
 
-from scrim.config.document import LIVE_KEYS, Settings, from_document
+from scrim.config.document import LIVE_KEYS, Settings, from_document, live_part
 from scrim.config.file import MAX_SETTINGS_BYTES, load
 from scrim.config.kinds import EffectName
 from scrim.config.sections import (
@@ -29,6 +29,7 @@ __all__ = [
     "Settings",
     "blur_sigma_px",
     "from_document",
+    "live_part",
     "load",
     "strength_name",
     "strength_number",

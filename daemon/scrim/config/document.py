@@ -33,6 +33,7 @@ from scrim.problems import problems_of, show
 
 LIVE_KEYS = frozenset(
     {
+        "camera.is_enabled",
         "background_blur",
         "background_replacement",
         "matte",
@@ -43,7 +44,10 @@ LIVE_KEYS = frozenset(
         "reporting_period_ms",
     }
 )
-"""What a patch may change while scrim runs. Devices, paths, models and privacy stay with the local file."""
+"""What a patch may change while scrim runs: whole sections, and single keys of others.
+
+Devices, paths and privacy stay with the local file.
+"""
 
 
 class Settings(Section):
@@ -120,8 +124,8 @@ class Settings(Section):
         """
         changes, problems = expand(patch)
         if live:
-            problems += _local_keys(changes)
-            changes = {key: value for key, value in changes.items() if key not in _LOCAL_SECTIONS}
+            changes, local = _live_and_local(changes)
+            problems += local
         try:
             wanted = from_document(merge(self.model_dump(), changes))
         except ConfigError as error:
@@ -132,8 +136,6 @@ class Settings(Section):
             raise ConfigError(problems, "request")
         return wanted
 
-
-_LOCAL_SECTIONS = Settings.model_fields.keys() - LIVE_KEYS
 
 _NO_IMAGE = Problem(
     "effect",
@@ -156,16 +158,47 @@ def from_document(document: Mapping[str, Any], where: str = "settings") -> Setti
         raise ConfigError(list(dict.fromkeys([*problems, *_contradictions(document)])), where) from None
 
 
-def _local_keys(changes: Mapping[str, Any]) -> list[Problem]:
-    return [
-        Problem(
-            key,
-            show(changes[key]),
-            "can only be changed in the local settings file",
-            ", ".join(sorted(LIVE_KEYS)),
-        )
-        for key in sorted(changes.keys() & _LOCAL_SECTIONS)
-    ]
+def live_part(settings: Settings) -> dict[str, Any]:
+    """What of the settings may be changed while scrim runs, as JSON values by section and key."""
+    whole = settings.model_dump(mode="json")
+    part: dict[str, Any] = {}
+    for section, value in whole.items():
+        if section in LIVE_KEYS:
+            part[section] = value
+        elif inner := {key: value[key] for key in live_keys_of(section)}:
+            part[section] = inner
+    return part
+
+
+def live_keys_of(section: str) -> list[str]:
+    """The keys of a section that may be changed while scrim runs, where not all of it may."""
+    return sorted(key.partition(".")[2] for key in LIVE_KEYS if key.startswith(f"{section}."))
+
+
+def _live_and_local(changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """The changes that may be made while scrim runs, and a problem for each of the others."""
+    live: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for section, value in changes.items():
+        keys = live_keys_of(section)
+        if section in LIVE_KEYS or section not in Settings.model_fields:
+            live[section] = value
+        elif keys and isinstance(value, Mapping):
+            local = _fields_of(section) & value.keys() - set(keys)
+            live[section] = {key: inner for key, inner in value.items() if key not in local}
+            problems += [_local_problem(f"{section}.{key}", value[key]) for key in local]
+        else:
+            problems.append(_local_problem(section, value))
+    return live, sorted(problems, key=lambda problem: problem.key)
+
+
+def _fields_of(section: str) -> set[str]:
+    return set(type(Settings.model_fields[section].default).model_fields)
+
+
+def _local_problem(key: str, value: object) -> Problem:
+    message, allowed = "can only be changed in the local settings file", ", ".join(sorted(LIVE_KEYS))
+    return Problem(key, show(value), message, allowed)
 
 
 def _contradictions(document: Mapping[str, Any]) -> Iterator[Problem]:

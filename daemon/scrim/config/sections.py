@@ -42,6 +42,9 @@ _Path = Annotated[str | None, BeforeValidator(none_if_empty)]
 class CameraSettings(Section):
     """Where the picture comes from."""
 
+    is_enabled: bool = setting(
+        True, "false closes the camera, and the placeholder is shown, until it is true again", "true or false"
+    )
     source: SourceURL = setting(
         "auto",
         "auto takes the first camera, or plays the demo where there is none",

@@ -15,6 +15,7 @@ from scrim.core.images import Image, Images
 from scrim.core.look import image_url, make_look
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Look, Pipeline
+from scrim.core.privacy import SETTINGS_PARTY, Privacy, PrivacySwitch
 from scrim.errors import ConfigError, ImageError, LocalError, Problem, ScrimError
 from scrim.image_header import FORMATS
 from scrim.image_url import shown
@@ -79,6 +80,7 @@ class Control:
         images: loads background images; the default reads those of this machine.
         base: what a reset goes back to; default ``settings``.
         revision: of ``settings``.
+        switch: closes the camera while ``camera.is_enabled`` is false.
 
     Attributes:
         on_change: called after each change with what is in effect, in the thread that steps, once whoever
@@ -95,12 +97,14 @@ class Control:
         *,
         base: Settings | None = None,
         revision: int = 1,
+        switch: PrivacySwitch | None = None,
     ) -> None:
         self._in_effect = InEffect(settings, revision)
         self._pipeline = pipeline
         self._outlet = outlet
         self._images = images if images is not None else Images()
         self._base = base if base is not None else settings
+        self._switch = switch if switch is not None else Privacy(outlet).switch(SETTINGS_PARTY)
         self._waiting: deque[_Change] = deque()
         self._making: _Change | None = None
         self._lock = threading.Condition(threading.Lock())
@@ -109,6 +113,7 @@ class Control:
         self._next_try_s = 0.0
         self.on_change: Callable[[InEffect], None] = lambda _: None
         self.missing: str | None = None
+        self._heed_switch()
 
     @property
     def in_effect(self) -> InEffect:
@@ -167,8 +172,6 @@ class Control:
         change = self._next()
         if change is not None:
             self._make(change)
-            with self._lock:
-                self._making = None
         elif self.missing is not None and time.monotonic() >= self._next_try_s:
             self._try_missing()
         if self._in_effect is not before:
@@ -189,6 +192,7 @@ class Control:
             if self._is_closed or len(self._waiting) >= MAX_WAITING:
                 raise LocalError("set: too many changes wait already; try again in a second")
             self._waiting.append(change)
+            self._heed_switch()
             self._lock.notify_all()
         return change.answer
 
@@ -207,14 +211,31 @@ class Control:
 
     def _make(self, change: _Change) -> None:
         try:
-            change.answer.set_result(self._made(change))
+            made = self._made(change)
         except ScrimError as error:
+            self._settle()
             change.answer.set_exception(self._telling(error))
         except Exception:
             logger.exception("settings: a change failed")
+            self._settle()
             change.answer.set_exception(
                 self._telling(LocalError("the change could not be made; the core's log has the details"))
             )
+        else:
+            self._settle()
+            change.answer.set_result(made)
+
+    def _settle(self) -> None:
+        """The change that was being made is made or refused."""
+        with self._lock:
+            self._making = None
+            self._heed_switch()
+
+    def _heed_switch(self) -> None:
+        """Close the camera as soon as that is asked for: a change that waits for its turn counts already."""
+        on_its_way = [self._making, *self._waiting] if self._making else self._waiting
+        wants_off = any(not change.wanted.camera.is_enabled for change in on_its_way)
+        self._switch.set_private(wants_off or not self.settings.camera.is_enabled)
 
     def _made(self, change: _Change) -> InEffect:
         was_off = self.settings.effect == "off"

@@ -11,6 +11,7 @@ from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.events import StateWatch
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
+from scrim.core.privacy import Privacy
 from scrim.core.sinks.base import Sink
 from scrim.core.stats import Percentiles, RateMeter, StageClock
 from scrim.core.workers import Latest
@@ -21,6 +22,12 @@ logger = logging.getLogger(__name__)
 
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 10.0
+
+_OFF_PAUSE_S = 0.5
+_SILENCE = "no frame for a second"
+
+CameraState = Literal["starting", "live", "lost", "off"]
+"""``off``: closed, because somebody wants it closed."""
 
 
 class Backoff:
@@ -40,7 +47,7 @@ class Backoff:
 
 
 class CaptureLoop:
-    """Keeps the camera open and its newest frame in the mailbox.
+    """Keeps the camera open and its newest frame in the mailbox, unless somebody wants the camera closed.
 
     Args:
         name: what people call the camera.
@@ -48,6 +55,8 @@ class CaptureLoop:
         mailbox: where they go.
         outlet: is told why no picture comes.
         watch: is told when the camera is lost and when it is back.
+        privacy: says whether the camera may be open; default: always.
+        clock_s: monotonic clock, for how long no frame has come.
     """
 
     def __init__(
@@ -57,17 +66,25 @@ class CaptureLoop:
         mailbox: Latest[Frame],
         outlet: Outlet,
         watch: StateWatch | None = None,
+        privacy: Privacy | None = None,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self._watch = watch
         self._source = source
         self._mailbox = mailbox
         self._outlet = outlet
-        self._stopping = threading.Event()
+        self._privacy = privacy if privacy is not None else Privacy(outlet)
+        self._clock_s = clock_s
+        self._epoch = self._privacy.epoch
+        self._wake = threading.Event()
+        self._is_stopping = False
+        self._privacy.follow(self._wake.set)
         self._backoff = Backoff()
+        self._newest_s = clock_s()
         self.clock = StageClock()
         self.caps: Caps | None = None
-        self.state: Literal["starting", "live", "lost"] = "starting"
+        self.state: CameraState = "starting"
         self.error: str | None = None
         self.meter = RateMeter()
 
@@ -77,61 +94,106 @@ class CaptureLoop:
         return self._mailbox.dropped
 
     def open(self) -> None:
-        """Open the camera, unless it is open.
+        """Open the camera, unless it is open or somebody wants it closed.
 
         Raises:
             SourceError: it cannot be used.
         """
-        if self.caps is None:
+        if self.caps is None and not self._privacy.is_private:
             self.caps = self._source.open()
+            self._newest_s = self._clock_s()
             logger.info("camera: open, %s", self.caps)
 
     def step(self) -> None:
-        """Open the camera, or take one frame from it."""
+        """Open the camera, or take one frame from it; or keep it closed for a moment."""
+        epoch = self._privacy.epoch
+        if self._privacy.is_private or epoch != self._epoch:
+            self._stay_closed(epoch)
+            return
+        if self.state == "off":
+            self._come_back()
         try:
             self.open()
-            frame = self._source.read()
-        except DeviceError as error:
-            self._lose(str(error))
-            self.close()
-            self._stopping.wait(self._backoff.next_s())
+            frame = self._source.read() if self.caps is not None else None
+        except Exception as error:  # noqa: BLE001  a camera that fails in a new way is lost as in an old one
+            self._fail(error)
             return
-        if frame is None:
-            self._lose("no frame for a second")
+        if self._privacy.epoch != epoch:
             return
-        self._live(frame)
+        if frame is not None:
+            self._live(frame)
+        elif self._clock_s() - self._newest_s >= self._patience_s():
+            self._lose(_SILENCE)
 
     def stop(self) -> None:
         """Wake the thread from a pause; it is to end."""
-        self._stopping.set()
+        self._is_stopping = True
+        self._wake.set()
 
     def close(self) -> None:
         """Let the camera go."""
         self.caps = None
         self._source.close()
 
+    def _stay_closed(self, epoch: int) -> None:
+        """Close the camera, and wait a moment while it is to stay closed."""
+        if self.state != "off" or self.caps is not None:
+            self.close()
+            self._mailbox.clear()
+            logger.info("camera: off, closed for %s", ", ".join(self._privacy.parties) or "a moment")
+            self._turn("off")
+        self._epoch = epoch
+        if self._privacy.is_private:
+            self._pause(_OFF_PAUSE_S)
+
+    def _come_back(self) -> None:
+        self._outlet.because(Reason.STARTING)
+        self._turn("starting")
+        self._backoff.reset()
+
     def _live(self, frame: Frame) -> None:
         if self.state != "live":
             logger.info("camera: live")
-            self.state, self.error = "live", None
             self._backoff.reset()
             self._outlet.because(Reason.NO_SAFE_PICTURE)
-            if self._watch is not None:
-                self._watch.camera("live")
+            self._turn("live")
+        self._newest_s = self._clock_s()
         now_ns = time.monotonic_ns()
         self.meter.tick(now_ns)
         self.clock.add("capture", (now_ns - frame.pts_ns) / 1e6)
         self._mailbox.put(frame)
 
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, DeviceError):
+            self._lose(str(error))
+        else:
+            logger.debug("camera: failed", exc_info=error)
+            self._lose(f"failed in a way nobody expected: {type(error).__name__}: {error}")
+        self.close()
+        self._pause(self._backoff.next_s())
+
     def _lose(self, why: str) -> None:
         if self.state == "lost" and self.error == why:
             return
         logger.warning("camera: lost: %s", why)
-        self.state, self.error = "lost", why
         self._mailbox.clear()
         self._outlet.because(Reason.CAMERA_LOST)
+        self._turn("lost", why)
+
+    def _turn(self, state: CameraState, error: str | None = None) -> None:
+        self.state, self.error = state, error
         if self._watch is not None:
-            self._watch.camera("lost", why)
+            self._watch.camera(state, error)
+
+    def _patience_s(self) -> float:
+        """How long a camera may say nothing: slow ones have more time."""
+        return max(1.0, 1.5 * self.caps.frame_interval_s) if self.caps is not None else 1.0
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, but not for the thread's end nor for a switch that somebody turned."""
+        self._wake.wait(seconds)
+        if not self._is_stopping:
+            self._wake.clear()
 
 
 class PipelineLoop:

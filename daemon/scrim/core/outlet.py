@@ -41,6 +41,8 @@ class Outlet:
         self._revision = 0
         self._reason = Reason.STARTING
         self._hidden: Reason | None = None
+        self._is_private = False
+        self._opened_ns = -1
         self._fresh_reason: Reason | None = None
         self._shown_reason: Reason | None = None
         self.displaced = 0
@@ -48,6 +50,8 @@ class Outlet:
     @property
     def reason(self) -> Reason:
         """Why the placeholder plays, or would play."""
+        if self._is_private:
+            return Reason.PRIVACY
         return self._hidden or self._shown_reason or self._reason
 
     def expect(self, frame_interval_s: float) -> None:
@@ -62,6 +66,15 @@ class Outlet:
         """Show nothing but the placeholder, for this reason; None lets pictures out again."""
         self._hidden = reason
         if reason is not None:
+            self.drop()
+
+    def set_private(self, is_private: bool) -> None:
+        """Show nothing but the placeholder; or let pictures out again that are taken from now on."""
+        with self._condition:
+            if self._is_private and not is_private:
+                self._opened_ns = self._clock_ns()
+            self._is_private = is_private
+        if is_private:
             self.drop()
 
     def require(self, revision: int) -> None:
@@ -81,11 +94,15 @@ class Outlet:
             reason: why it is the placeholder, if it is.
         """
         with self._condition:
-            if frame.revision < self._revision or self._hidden is not None:
+            if not self._may_go_out(frame):
                 return
             self.displaced += self._fresh is not None
             self._fresh, self._fresh_reason = frame, reason
             self._condition.notify()
+
+    def _may_go_out(self, frame: SafeFrame) -> bool:
+        is_of_before = frame.revision < self._revision or frame.pts_ns <= self._opened_ns
+        return not (is_of_before or self._is_private or self._hidden is not None)
 
     def drop(self) -> None:
         """Forget every camera picture: the placeholder plays at once."""

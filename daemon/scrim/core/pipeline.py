@@ -51,7 +51,7 @@ class Look:
 
 
 class Pipeline:
-    """Turns raw frames into safe ones. Used from one thread, but for ``swap`` and ``degrade``.
+    """Turns raw frames into safe ones. Used from one thread, but for ``swap``, ``degrade`` and ``forget``.
 
     Args:
         size: (width, height) in pixels of every frame, in and out.
@@ -93,6 +93,7 @@ class Pipeline:
         self._matte_maker: MatteMaker | None = None
         self._maker_key: tuple[tuple[int, ...], bool, bool] | None = None
         self._since_mask = 0
+        self._is_to_forget = False
         self._mask_revision = look.revision
         self._mask_ns = 0
 
@@ -119,6 +120,10 @@ class Pipeline:
         self.subject.reset()
         self._forget_mattes()
 
+    def forget(self) -> None:
+        """As ``reset``, before the next frame. May be called from any thread."""
+        self._is_to_forget = True
+
     def _forget_mattes(self) -> None:
         self._since_mask = 0
         if self._matte_maker is not None:
@@ -139,6 +144,9 @@ class Pipeline:
             SegmentError: no usable mask was found for this frame.
         """
         look, level, self.why_hidden = self._look, self._level, None
+        if self._is_to_forget:
+            self._is_to_forget = False
+            self.reset()
         if look.is_raw or look.background is None:
             self.reset()
             return self._without_effect(frame, look)

@@ -13,6 +13,7 @@ from scrim.core.loops import CaptureLoop, OutletLoop, PipelineLoop, SinkLoop
 from scrim.core.metrics import DeviceFigures, ErrorCount, Figures, Metrics, Value
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
+from scrim.core.privacy import Privacy
 from scrim.core.regulator import Regulator
 from scrim.core.segment.loading import LoadedModel
 from scrim.image_url import scheme_of, shown
@@ -45,6 +46,7 @@ class Parts:
         outgoing: feeds the sinks.
         sinks: one loop each.
         feed: whose subscribers are the consumers of the sink ``feed``.
+        privacy: who wants the camera closed.
         regulator: chooses the quality.
         errors: counts what was logged as an error.
         started_s: when the core was started, on the monotonic clock.
@@ -59,6 +61,7 @@ class Parts:
     outgoing: OutletLoop
     sinks: list[SinkLoop]
     feed: FeedWriter
+    privacy: Privacy
     regulator: Regulator
     errors: ErrorCount
     started_s: float
@@ -91,6 +94,7 @@ class Report:
                 "state": self._parts.capture.state,
                 "caps": str(self._parts.capture.caps or ""),
                 "error": self._parts.capture.error,
+                "closed_by": list(self._parts.privacy.parties),
             },
             "frames": self._frames(),
             "latency_ms": {"p50": round(latency.at(50), 1), "p95": round(latency.at(95), 1)},
@@ -98,11 +102,18 @@ class Report:
             "model": self._model_status(),
             "effect": _effect(in_effect.settings, self._parts.control.missing),
             "quality": {"level": self._parts.regulator.level.number, "reason": self._parts.regulator.reason},
-            "is_somebody_there": self._parts.pipeline.subject.presence.is_present,
-            "coverage": round(self._parts.pipeline.last_matte.coverage, 3),
+            "is_somebody_there": self._is_somebody_there(),
+            "coverage": round(self._coverage(), 3),
             "sinks": [_sink(sink) for sink in self._parts.sinks],
             "rss_mb": _rss_mb(),
         }
+
+    def _is_somebody_there(self) -> bool:
+        presence = self._parts.pipeline.subject.presence
+        return presence.is_present and not self._parts.privacy.is_private
+
+    def _coverage(self) -> float:
+        return 0.0 if self._parts.privacy.is_private else self._parts.pipeline.last_matte.coverage
 
     def metrics(self) -> dict[str, Value]:
         """All metrics of this moment; see :class:`scrim.core.metrics.Metrics`."""
@@ -131,7 +142,7 @@ class Report:
             error_count=parts.errors.total,
             quality_level=parts.regulator.level.number,
             quality_reason=parts.regulator.reason,
-            matte_coverage=parts.pipeline.last_matte.coverage,
+            matte_coverage=self._coverage(),
             settings_revision=parts.control.in_effect.revision,
         )
 
@@ -140,10 +151,10 @@ class Report:
         return DeviceFigures(sink.name, _sink(sink)["state"], consumers)
 
     def _state(self, *, is_placeholder: bool) -> State:
-        if self._parts.control.settings.effect == "off" and is_placeholder:
-            return "off"
         if not is_placeholder:
             return "running"
+        if self._parts.privacy.is_private or self._parts.control.settings.effect == "off":
+            return "off"
         return "starting" if self._parts.capture.state == "starting" else "placeholder"
 
     def _frames(self) -> FramesStatus:

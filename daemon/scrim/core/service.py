@@ -26,6 +26,7 @@ from scrim.core.loops import CaptureLoop, OutletLoop, PipelineLoop, SinkLoop
 from scrim.core.metrics import ErrorCount
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
+from scrim.core.privacy import SETTINGS_PARTY, Privacy
 from scrim.core.regulator import Regulator
 from scrim.core.remember import Memory
 from scrim.core.report import FEED_NAME, Parts, Report
@@ -99,6 +100,7 @@ class _Output:
     loop: OutletLoop
     observers: Observers
     watch: StateWatch
+    privacy: Privacy
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[obje
     caps = Caps(camera.width, camera.height, camera.frame_rate)
     painter = PlaceholderPainter(caps.size)
     outlet = Outlet(painter, caps.frame_interval_s)
+    privacy = Privacy(outlet)
     feed, observers = FeedWriter(), Observers()
     for observer in listening:
         observers.add(observer)
@@ -139,7 +142,7 @@ def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[obje
     loop = OutletLoop(outlet, [sink.mailbox for sink in sinks], watch)
     stack.enter_context(_running("outlet", loop.step))
     stack.callback(_say_goodbye, outlet, loop, sinks)
-    return _Output(caps, outlet, feed, sinks, loop, observers, watch)
+    return _Output(caps, outlet, feed, sinks, loop, observers, watch, privacy)
 
 
 def _start_filtering(
@@ -168,7 +171,16 @@ def _start_filtering(
         has_small_model=small is not None,
     )
     outlet.hide(hidden_by(start.settings))
-    control = Control(start.settings, pipeline, outlet, images, base=settings, revision=start.revision)
+    output.privacy.follow(pipeline.forget)
+    control = Control(
+        start.settings,
+        pipeline,
+        outlet,
+        images,
+        base=settings,
+        revision=start.revision,
+        switch=output.privacy.switch(SETTINGS_PARTY),
+    )
     control.missing = missing
     mailbox: Latest[Frame] = Latest()
     details = {"model": model.spec.name, "delegate": "cpu"}
@@ -190,7 +202,12 @@ def _open_capture(
     asked = turned(output.caps, camera.rotate)
     source = Oriented(make_source(name, asked), mirror=camera.mirror, rotate=camera.rotate)
     capture = CaptureLoop(
-        name, Scaled(source, output.caps.size), filtering.mailbox, output.outlet, output.watch
+        name,
+        Scaled(source, output.caps.size),
+        filtering.mailbox,
+        output.outlet,
+        output.watch,
+        output.privacy,
     )
     stack.callback(capture.close)
     if not is_patient:
@@ -211,6 +228,7 @@ def _start_answering(stack: ExitStack, socket_path: Path, core: _Core) -> None:
         output.loop,
         output.sinks,
         output.feed,
+        output.privacy,
         filtering.regulator,
         core.errors,
         core.started_s,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scrim.config import LIVE_KEYS, Settings
+from scrim.config import Settings, live_part
 from scrim.errors import StateError
 from scrim.places import state_folder
 from scrim.statefile import Document, StateFile
@@ -24,9 +24,7 @@ def settings_document(base: Settings, wanted: Settings, revision: int) -> Docume
         wanted: as they are now; only live sections may differ.
         revision: of ``wanted``.
     """
-    live = set(LIVE_KEYS)
-    before, after = (settings.model_dump(mode="json", include=live) for settings in (base, wanted))
-    return {"revision": revision, "patch": _difference(before, after)}
+    return {"revision": revision, "patch": _difference(live_part(base), live_part(wanted))}
 
 
 def remembered_settings(file: StateFile, base: Settings) -> tuple[Settings, int] | None:

@@ -3,17 +3,21 @@
 from typing import Literal, TypedDict
 
 State = Literal["starting", "running", "placeholder", "off"]
-CameraState = Literal["live", "starting", "lost"]
+CameraState = Literal["live", "starting", "lost", "off"]
 SinkState = Literal["open", "failed"]
 
 
 class CameraStatus(TypedDict):
-    """The capture side. ``caps`` reads as ``1280x720@30``; empty while the size is not known."""
+    """The capture side. ``caps`` reads as ``1280x720@30``; empty while the size is not known.
+
+    ``closed_by`` names who wants the camera closed, such as ``settings``; then the state is ``off``.
+    """
 
     source: str
     state: CameraState
     caps: str
     error: str | None
+    closed_by: list[str]
 
 
 class FramesStatus(TypedDict):

@@ -24,7 +24,7 @@ class Source(Protocol):
         """
 
     def read(self) -> Frame | None:
-        """Wait for the next frame, 1 s at most.
+        """Wait for the next frame, ``scrim.core.capture.pace.READ_LIMIT_S`` at most.
 
         Returns:
             The frame, or None when none came in time.

@@ -36,7 +36,7 @@ class DrawnSource(ABC):
         return self._caps
 
     def read(self) -> Frame | None:
-        """The next picture when it is due; None when it is not, or no buffer is free, within 1 s.
+        """The next picture when it is due; None when it is not, or no buffer is free, for READ_LIMIT_S.
 
         Raises:
             SourceError: it is not open.

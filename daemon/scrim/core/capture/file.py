@@ -91,7 +91,7 @@ class VideoFile:
         return Caps(*self._fitter.size, frame_rate)
 
     def read(self) -> Frame | None:
-        """The next frame when it is due; None when it is not, or no buffer is free, within 1 s.
+        """The next frame when it is due; None when it is not, or no buffer is free, for READ_LIMIT_S.
 
         Raises:
             SourceError: not one frame of the file can be read.

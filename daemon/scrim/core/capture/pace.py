@@ -6,8 +6,8 @@ from collections.abc import Callable
 from scrim.core.capture.buffers import Buffers
 from scrim.frame import Plane
 
-READ_LIMIT_S = 1.0
-"""No ``Source.read`` waits longer than this."""
+READ_LIMIT_S = 0.05
+"""No ``Source.read`` waits longer than this, so that a camera is closed within 0.1 s of being told to."""
 
 _LOOK_AGAIN_S = 0.001
 """How often an unpaced source looks whether a buffer came back."""
@@ -26,7 +26,7 @@ class Pace:
         self._due_ns = time.monotonic_ns()
 
     def next_buffer(self, buffers: Buffers, skip: Callable[[], None] | None = None) -> Plane | None:
-        """A buffer for the next picture, when it is due; None when 1 s has passed before.
+        """A buffer for the next picture, when it is due; None when READ_LIMIT_S has passed before.
 
         Args:
             buffers: where it comes from.

@@ -16,14 +16,17 @@ BUFFERS = 4
 """Fixed, because each change of the count asks for new contiguous memory, which runs out."""
 
 RESTARTS = 2
-"""So often a camera that delivers nothing for 1 s is stopped and started before it is given up."""
+"""So often a camera that delivers nothing is stopped and started before it is given up."""
+
+STALL_S = 1.0
+"""So long it may deliver nothing before that."""
 
 
 class PiCamera:
     """A camera of libcamera's, such as a Pi Camera Module. Delivers picamera2's main stream, as YUV420.
 
-    When no picture comes for 1 s, ``read`` gives None and the camera is stopped and started again; after the
-    second time it raises SourceError, so that the owner opens it anew.
+    When no picture comes for 1 s the camera is stopped and started again; when that has helped twice for
+    nothing, ``read`` raises SourceError, so that the owner opens it anew.
 
     Args:
         index: which camera, as ``rpicam-hello --list-cameras`` numbers them.
@@ -36,9 +39,11 @@ class PiCamera:
         self._index = index
         self._caps = caps
         self._module = module
+        self._stall_s = max(STALL_S, 2 * caps.frame_interval_s)
         self._camera: Any = None
         self._job: Any = None
         self._restarts = 0
+        self._waited_s = 0.0
         self._stride = 0
         self._buffers = Buffers()
 
@@ -68,11 +73,11 @@ class PiCamera:
         except (RuntimeError, OSError, ValueError) as error:
             self.close()
             raise self._trouble(error) from error
-        self._restarts = 0
+        self._restarts, self._waited_s = 0, 0.0
         return self._caps
 
     def read(self) -> Frame | None:
-        """The next picture; None when none came within 1 s or no buffer is free.
+        """The next picture; None when none came within READ_LIMIT_S or no buffer is free.
 
         Raises:
             SourceError: the camera delivers nothing any more, also after being stopped and started.
@@ -84,9 +89,9 @@ class PiCamera:
             while (left_s := end - time.monotonic()) > 0:
                 request = self._wait_for_request(left_s)
                 if request is None:
-                    self._restart()
+                    self._heed_stall(left_s)
                     return None
-                self._restarts = 0
+                self._restarts, self._waited_s = 0, 0.0
                 frame = self._take(request)
                 if frame is not None:
                     return frame
@@ -134,10 +139,17 @@ class PiCamera:
         self._job = None
         return request
 
+    def _heed_stall(self, waited_s: float) -> None:
+        self._waited_s += waited_s
+        if self._waited_s >= self._stall_s:
+            self._waited_s = 0.0
+            self._restart()
+
     def _restart(self) -> None:
         if self._restarts >= RESTARTS:
+            silent_s = (RESTARTS + 1) * self._stall_s
             raise SourceError(
-                f"picamera:{self._index}: no picture for {RESTARTS + 1} s, also after starting it again; "
+                f"picamera:{self._index}: no picture for {silent_s:g} s, also after starting it again; "
                 "check the ribbon cable and the power supply"
             )
         self._restarts += 1

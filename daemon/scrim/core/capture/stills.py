@@ -96,7 +96,7 @@ class ImageFolder:
         return self._caps
 
     def read(self) -> Frame | None:
-        """The next picture when it is due; None when it is not, or no buffer is free, within 1 s.
+        """The next picture when it is due; None when it is not, or no buffer is free, for READ_LIMIT_S.
 
         Raises:
             SourceError: the picture cannot be read.

@@ -101,7 +101,7 @@ class V4L2Camera:
             raise
 
     def read(self) -> Frame | None:
-        """The newest picture; None when none came whole within 1 s.
+        """The newest picture; None when none came whole within READ_LIMIT_S.
 
         Raises:
             SourceError: the camera is gone, or was never opened.

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     EFFECT_OFF = "effect_off"
     NOBODY = "nobody"
     STOPPING = "stopping"
+    PRIVACY = "privacy"
 
 
 CAPTIONS: dict[Reason, str] = {
@@ -29,6 +30,7 @@ CAPTIONS: dict[Reason, str] = {
     Reason.EFFECT_OFF: "Camera is private",
     Reason.NOBODY: "Nobody is here",
     Reason.STOPPING: "Camera is off",
+    Reason.PRIVACY: "Camera is switched off",
 }
 """What a viewer reads. Nothing here depends on what the camera sees."""
 
