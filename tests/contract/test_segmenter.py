@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from scrim.core.segment.base import Segmenter
 from scrim.core.segment.constant import ConstantSegmenter, ScriptedSegmenter
+from scrim.core.segment.delegated import Delegated
 from scrim.core.segment.model import catalogue, models_folder
 from scrim.core.segment.tflite import TFLiteSegmenter
-from scrim.errors import SegmentError
+from scrim.errors import ModelError, SegmentError
 
 SIZE = (64, 48)
 MODELS = ["person-192x112", "person-256x144", "person-320x176", "person-384x208"]
@@ -31,9 +32,25 @@ def shipped(model: str, form: str) -> Callable[[], Segmenter]:
     return lambda: TFLiteSegmenter(catalogue(models_folder())[model][form])
 
 
-BACKENDS = {"constant": constant, "scripted": scripted} | {
-    f"{model}-{form}": shipped(model, form) for model, form in SHIPPED
-}
+def lost_delegate() -> Segmenter:
+    def start() -> Segmenter:
+        raise ModelError("planted: no device")
+
+    return Delegated("planted", constant(), start)
+
+
+def found_delegate() -> Segmenter:
+    made = Delegated("planted", ConstantSegmenter(0, SIZE), constant)
+    made.wait(10)
+    return made
+
+
+BACKENDS = {
+    "constant": constant,
+    "scripted": scripted,
+    "lost delegate": lost_delegate,
+    "delegate": found_delegate,
+} | {f"{model}-{form}": shipped(model, form) for model, form in SHIPPED}
 
 
 @pytest.fixture(params=BACKENDS)

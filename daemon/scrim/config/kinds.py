@@ -20,6 +20,8 @@ MODEL_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 _SOURCE = r"(?:auto|demo|test):?|picamera:\d{1,2}|v4l2:/dev/.+|file:.+"
 _SINK = r"v4l2loopback:/dev/.+|(?:file|images):.+|memory:?"
 
+_DELEGATE = r"edgetpu|/.+\.so[.0-9]*"
+
 _COLORS_OF_CSS4 = {"rebeccapurple": "#663399"}
 """What CSS Color 4 adds to the names of CSS 3, which are all that webcolors knows."""
 
@@ -58,6 +60,12 @@ def _sink(value: str) -> str:
     return value
 
 
+def _delegate(value: str) -> str:
+    if not re.fullmatch(_DELEGATE, value):
+        raise PydanticCustomError("delegate", "is not a delegate")
+    return value
+
+
 def _size_px(value: int) -> int:
     if value % 2:
         raise PydanticCustomError("size", "is odd, and chroma is shared by pairs of pixels")
@@ -85,6 +93,7 @@ GroupName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 TopicLevel = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 TopicPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}(/[A-Za-z0-9_-]{1,32}){0,3}$")]
 PlainText = Annotated[str, Field(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Delegate = Annotated[str, Field(max_length=4096), AfterValidator(_delegate)]
 HostName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._:-]+$")]
 SourceURL = Annotated[str, AfterValidator(_source)]
 SinkURL = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_sink)]

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from scrim.config.kinds import (
     MODEL_NAME,
     Color,
+    Delegate,
     DeviceId,
     EvenPixels,
     Fit,
@@ -72,6 +73,11 @@ class ModelSettings(Section):
     )
     form: ModelForm = setting(
         "auto", "auto times the model's forms once and takes the fastest here", "auto, int8 or float16"
+    )
+    delegate: Annotated[Delegate | None, BeforeValidator(none_if_empty)] = setting(
+        None,
+        "what does the inference instead of the processor; empty for none. While it fails the processor does",
+        "edgetpu, or the path of a TensorFlow Lite delegate's library",
     )
     threads: int = setting(
         0, "inference threads; 0 is one fewer than the processor has cores", "0 to 8", ge=0, le=8

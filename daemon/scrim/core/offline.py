@@ -66,7 +66,8 @@ def process(
     _check_not_overwritten(given, output, matte)
     is_still = given.is_dir() or given.suffix.lower() in IMAGE_SUFFIXES
     keep = kept_regions(settings)
-    model = load_model(settings.model)
+    # On the processor alone, so that the same input gives the same output.
+    model = load_model(settings.model.model_copy(update={"delegate": None}))
 
     def make_pipeline(size: tuple[int, int]) -> Pipeline:
         look = prepare_look(settings, size, 1, folders)

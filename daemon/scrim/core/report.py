@@ -137,7 +137,7 @@ class Report:
             captures=[DeviceFigures(parts.capture.name, parts.capture.state)],
             sinks=[self._sink_figures(sink) for sink in parts.sinks],
             model=parts.model.spec.name,
-            delegate="cpu",
+            delegate=parts.model.delegate,
             initialization_duration_ms=parts.model.loading_ms,
             error_count=parts.errors.total,
             quality_level=parts.regulator.level.number,
@@ -187,6 +187,8 @@ class Report:
             "form": spec.form,
             "runtime": self._parts.model.runtime,
             "input": f"{width}x{height}",
+            "delegate": self._parts.model.delegate,
+            "delegate_error": self._parts.model.delegate_error,
         }
 
 

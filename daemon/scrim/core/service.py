@@ -87,6 +87,8 @@ def run(
         logger.info("core: running, socket %s", socket_path)
         while not stop.wait(_SUPERVISION_INTERVAL_S):
             filtering.regulator.step()
+            why = filtering.model.delegate_error
+            output.watch.delegate(is_lost=why is not None, reason=why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +185,11 @@ def _start_filtering(
     )
     control.missing = missing
     mailbox: Latest[Frame] = Latest()
-    details = {"model": model.spec.name, "delegate": "cpu"}
-    output.observers.add(_Starter(lambda: output.observers.notify(filter_started(**details))))
+
+    def started() -> None:
+        output.observers.notify(filter_started(model=model.spec.name, delegate=model.delegate))
+
+    output.observers.add(_Starter(started))
 
     def failed(error: SegmentError) -> None:
         output.observers.notify(filter_failed(error))

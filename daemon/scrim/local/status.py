@@ -47,12 +47,18 @@ class StagesStatus(TypedDict):
 
 
 class ModelStatus(TypedDict):
-    """The model in use. ``input`` is width x height, as ``256x144``."""
+    """The model in use. ``input`` is width x height, as ``256x144``.
+
+    ``delegate`` does the inference at this moment: ``cpu``, or the delegate that was asked for; while it is
+    not that one, ``delegate_error`` says why.
+    """
 
     name: str
     form: str
     runtime: str
     input: str
+    delegate: str
+    delegate_error: str | None
 
 
 class EffectStatus(TypedDict):

@@ -1,6 +1,8 @@
 """Tiny models made on the spot: one 1x1 convolution whose weights a test chooses."""
 
 import hashlib
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +31,39 @@ dtype = "{dtype}"
 """
 
 TinyModel = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def delegate_library(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A delegate that works, and misbehaves as the file named in ``SCRIM_TEST_DELEGATE`` says."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler (cc) to make a delegate with")
+    library = tmp_path_factory.mktemp("delegate") / "libdelegate.so"
+    source = Path(__file__).with_name("delegate.c")
+    command = [compiler, "-Wall", "-Werror", "-shared", "-fPIC", "-o", str(library), str(source)]
+    subprocess.run(command, check=True, timeout=60)
+    return str(library)
+
+
+@pytest.fixture
+def delegate(delegate_library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "TestDelegate":
+    """The same, told by ``order`` what to do from now on."""
+    monkeypatch.setenv("SCRIM_TEST_DELEGATE", str(tmp_path / "order"))
+    return TestDelegate(delegate_library, tmp_path / "order")
+
+
+class TestDelegate:
+    """The library's path, and a way to tell it what to do; see delegate.c."""
+
+    __test__ = False
+
+    def __init__(self, library: str, orders: Path) -> None:
+        self.library = library
+        self._orders = orders
+
+    def order(self, what: str) -> None:
+        self._orders.write_text(what)
 
 
 @pytest.fixture(scope="session")

@@ -87,9 +87,10 @@ def _serve() -> int:
 def _pipeline(job: Job) -> Pipeline:
     settings: Settings = from_document(job.settings)
     size = (job.width, job.height)
-    segmenter = load_model(settings.model).segmenter
+    model = load_model(settings.model)
+    model.require_delegate()
     look = prepare_look(settings, size, 1, (Path(job.image_folder),))
-    return Pipeline(size, segmenter, look, FramePool(size, 3))
+    return Pipeline(size, model.segmenter, look, FramePool(size, 3))
 
 
 def _round(pipeline: Pipeline, frames: list[Frame], count: int) -> tuple[float, float, dict[str, float]]:

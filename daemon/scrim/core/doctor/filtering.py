@@ -22,6 +22,11 @@ _MENDS = {
 }
 """Stage of the pipeline to what makes it cheaper."""
 
+_DELEGATE_MEND = (
+    "plug the accelerator in, install its library and let this user open it; or leave model.delegate empty."
+    " The processor does the inference meanwhile"
+)
+
 _MEND_OF_ALL = (
     "set a smaller camera.width and height, a lower camera.frame_rate, model.name = person-192x112 or a"
     " larger processing_budget_per_frame; until then quality is lowered"
@@ -63,13 +68,23 @@ def model(settings: Settings) -> Iterator[Finding]:
         timed = ", ".join(f"{form} {spent:.2f} ms" for form, spent in loaded.timings_ms.items())
         found = f"{loaded.spec.name} {loaded.spec.form}, loaded in {loaded.loading_ms:.0f} ms"
         yield Finding("model", True, found + (f" (timed: {timed})" if timed else ""))
-        threads = f"{loaded.threads} thread{'s' if loaded.threads != 1 else ''}"
-        yield Finding("delegate", True, f"cpu: {loaded.runtime}, {threads}")
+        yield from attempt("delegate", _DELEGATE_MEND, partial(_delegate, loaded))
         yield from attempt(
             "time per frame", "scrim bench says more", partial(_timed, settings, loaded, caps_of(settings))
         )
     finally:
         loaded.segmenter.close()
+
+
+def _delegate(loaded: LoadedModel) -> Iterator[Finding]:
+    """What does the inference.
+
+    Raises:
+        ModelError: the delegate that was asked for does not.
+    """
+    threads = f"{loaded.threads} thread{'s' if loaded.threads != 1 else ''}"
+    loaded.require_delegate()
+    yield Finding("delegate", True, f"{loaded.delegate}: {loaded.runtime}, {threads}")
 
 
 def _timed(settings: Settings, loaded: LoadedModel, caps: Caps) -> Iterator[Finding]:

@@ -3,15 +3,21 @@
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scrim.config import ModelSettings, Settings
+from scrim.core.segment.base import Segmenter
+from scrim.core.segment.delegate_process import START_S, DelegateProcess
+from scrim.core.segment.delegated import Delegated
 from scrim.core.segment.form import choose_form
 from scrim.core.segment.model import Form, ModelSpec, catalogue, models_folder
 from scrim.core.segment.tflite import TFLiteSegmenter
 from scrim.errors import ModelError
 from scrim.places import state_folder
+
+EDGE_TPU = "edgetpu"
+_EDGE_TPU_LIBRARY = "libedgetpu.so.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +26,40 @@ class LoadedModel:
 
     Attributes:
         segmenter: ready.
-        spec: what it is.
+        spec: what it is, on the CPU.
         threads: inference threads.
         loading_ms: time until it was ready.
+        runtime: what runs it, such as ``ai-edge-litert 2.3.0``.
         timings_ms: form to milliseconds per inference, where the forms were timed.
+        delegated: the segmenter, where a delegate is configured.
     """
 
-    segmenter: TFLiteSegmenter
+    segmenter: Segmenter
     spec: ModelSpec
     threads: int
     loading_ms: float
+    runtime: str
     timings_ms: Mapping[Form, float] = field(default_factory=dict)
+    delegated: Delegated | None = None
 
     @property
-    def runtime(self) -> str:
-        """What runs it, such as ``ai-edge-litert 2.3.0``."""
-        return str(self.segmenter.runtime)
+    def delegate(self) -> str:
+        """What does the inference at this moment: ``cpu``, or the delegate."""
+        return self.delegated.name if self.delegated is not None and self.delegated.is_active else "cpu"
+
+    @property
+    def delegate_error(self) -> str | None:
+        """Why that is not the delegate that was asked for."""
+        return None if self.delegated is None else self.delegated.lost_because
+
+    def require_delegate(self) -> None:
+        """Wait for the delegate, if one is configured; for figures that shall be its own.
+
+        Raises:
+            ModelError: it does not start.
+        """
+        if self.delegated is not None:
+            self.delegated.wait(START_S)
 
 
 def load_model(settings: ModelSettings, folder: Path | None = None) -> LoadedModel:
@@ -51,6 +75,13 @@ def load_model(settings: ModelSettings, folder: Path | None = None) -> LoadedMod
     begin_s = time.perf_counter()
     forms = _forms(settings.name, folder or default_folder())
     threads = settings.threads or default_threads()
+    loaded = _on_cpu(settings, forms, threads, begin_s)
+    return loaded if settings.delegate is None else _delegated(loaded, settings.delegate, forms)
+
+
+def _on_cpu(
+    settings: ModelSettings, forms: Mapping[Form, ModelSpec], threads: int, begin_s: float
+) -> LoadedModel:
     if settings.form != "auto":
         spec = forms.get(settings.form)
         if spec is None:
@@ -61,6 +92,10 @@ def load_model(settings: ModelSettings, folder: Path | None = None) -> LoadedMod
     return _loaded(choice.spec, threads, begin_s, choice.timings_ms)
 
 
+def _sizes(spec: ModelSpec) -> tuple[tuple[int, int], int, int]:
+    return spec.input.size, spec.output.width, spec.output.height
+
+
 def default_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Where models lie: a folder of one's own named in the environment, or scrim's."""
     named = environment.get("SCRIM_MODELS")
@@ -69,10 +104,46 @@ def default_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 def _loaded(spec: ModelSpec, threads: int, begin_s: float, timings_ms: Mapping[Form, float]) -> LoadedModel:
     segmenter = TFLiteSegmenter(spec, threads)
-    return LoadedModel(segmenter, spec, threads, (time.perf_counter() - begin_s) * 1000, timings_ms)
+    loading_ms = (time.perf_counter() - begin_s) * 1000
+    return LoadedModel(segmenter, spec, threads, loading_ms, str(segmenter.runtime), timings_ms)
 
 
-def load_small_model(settings: Settings) -> TFLiteSegmenter | None:
+def _delegated(loaded: LoadedModel, delegate: str, forms: Mapping[Form, ModelSpec]) -> LoadedModel:
+    """The same with a delegate, which is started meanwhile."""
+
+    def start() -> Segmenter:
+        return start_delegate(delegate, forms, loaded.spec, loaded.threads)
+
+    delegated = Delegated(delegate, loaded.segmenter, start)
+    return replace(loaded, segmenter=delegated, delegated=delegated)
+
+
+def start_delegate(
+    delegate: str, forms: Mapping[Form, ModelSpec], on_cpu: ModelSpec, threads: int
+) -> DelegateProcess:
+    """Load the form of the model that suits a delegate, in a process of its own.
+
+    Args:
+        delegate: ``edgetpu``, or the path of a library.
+        forms: of the model.
+        on_cpu: the one the CPU would run; any delegate but the Edge TPU runs the same.
+        threads: for what the delegate leaves to the CPU.
+
+    Raises:
+        ModelError: there is no such form, or the delegate does not load it.
+    """
+    spec = forms.get("edgetpu") if delegate == EDGE_TPU else on_cpu
+    if spec is None:
+        raise ModelError(
+            f"model.delegate = {delegate}: {on_cpu.name} has no form compiled for it; scripts/build-model"
+            " --edgetpu makes one where edgetpu_compiler is installed"
+        )
+    if _sizes(spec) != _sizes(on_cpu):
+        raise ModelError(f"model {spec.path}: picture or mask has another size than that of {on_cpu.path}")
+    return DelegateProcess(spec, threads, _EDGE_TPU_LIBRARY if delegate == EDGE_TPU else delegate)
+
+
+def load_small_model(settings: Settings) -> Segmenter | None:
     """The cheaper model that may stand in when time is short; None when none is configured.
 
     Raises:
@@ -81,7 +152,7 @@ def load_small_model(settings: Settings) -> TFLiteSegmenter | None:
     name = settings.budget.small_model
     if name is None or not settings.budget.is_adaptive or name == settings.model.name:
         return None
-    return load_model(settings.model.model_copy(update={"name": name})).segmenter
+    return load_model(settings.model.model_copy(update={"name": name, "delegate": None})).segmenter
 
 
 def default_threads() -> int:
