@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import logging
 import os
 import signal
 import sys
@@ -14,8 +13,9 @@ from typing import Any
 from scrim import __version__
 from scrim.config import Settings, load
 from scrim.ctl import add_ctl
-from scrim.errors import EXIT_FAILURE, ScrimError
+from scrim.errors import EXIT_FAILURE
 from scrim.patch import combine, parse_assignment
+from scrim.told import exit_status_of, start_logging
 
 SYSTEM_CONFIG = Path("/etc/scrim/scrim.toml")
 
@@ -43,16 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # OpenCV reads this once, when it is imported; its own limit would let a picture fill 3 GB.
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MOST_PIXELS))
     options = _parser().parse_args(arguments)
-    _start_logging(is_verbose=options.verbose)
-    try:
-        return int(options.command(options))
-    except ScrimError as error:
-        print(f"scrim: {error}", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    except BrokenPipeError:
-        return EXIT_FAILURE
+    start_logging(is_verbose=options.verbose)
+    return exit_status_of(lambda: int(options.command(options)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -245,17 +237,9 @@ def _core(options: argparse.Namespace) -> int:
 
 
 def _gateway(options: argparse.Namespace) -> int:
-    from scrim.gateway.service import run
-    from scrim.local.place import default_path
+    from scrim.gateway.handover import become_gateway
 
-    settings = _settings(options)
-    run(default_path(), settings, _say_where)
-    return 0
-
-
-def _say_where(url: str | None) -> None:
-    if url is not None:
-        print(f"scrim: look at {url}", flush=True)
+    become_gateway(_settings(options), is_verbose=options.verbose)
 
 
 def _process(options: argparse.Namespace) -> int:
@@ -324,16 +308,6 @@ def _stop_signal() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return stop
-
-
-def _start_logging(*, is_verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if is_verbose else logging.INFO,
-        format="%(message)s"
-        if "JOURNAL_STREAM" in os.environ
-        else "%(asctime)s %(levelname).1s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
 
 
 if __name__ == "__main__":

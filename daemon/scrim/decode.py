@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Self
 
 from scrim.errors import ImageError
 from scrim.image_header import FORMATS, MAX_IMAGE_BYTES, MAX_IMAGE_SIDE_PX, fits
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 DECODE_S = 10.0
 """How long the child may take; it has 5 s of processor time."""
@@ -68,7 +69,7 @@ class Pixels:
             os.close(self.fd)
         self.fd = -1
 
-    def mapped(self) -> NDArray[np.uint8]:
+    def mapped(self) -> "NDArray[np.uint8]":
         """The picture, read-only, shape (height, width, 3), uint8.
 
         Raises:
@@ -77,7 +78,7 @@ class Pixels:
         return map_pixels(self.fd, self.width, self.height)
 
 
-def map_pixels(fd: int, width: int, height: int) -> NDArray[np.uint8]:
+def map_pixels(fd: int, width: int, height: int) -> "NDArray[np.uint8]":
     """Look at a picture that somebody else may have made.
 
     Args:
@@ -102,6 +103,8 @@ def map_pixels(fd: int, width: int, height: int) -> NDArray[np.uint8]:
     size_bytes = os.fstat(fd).st_size
     if size_bytes != width * height * 3:
         raise ImageError(f"the picture has {size_bytes} bytes, which are not {width} x {height} pixels of 3")
+    import numpy as np
+
     # Private: before Linux 6.7 sealed memory cannot be mapped shared, not even to read.
     memory = mmap.mmap(fd, size_bytes, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
     return np.frombuffer(memory, np.uint8).reshape(height, width, 3)

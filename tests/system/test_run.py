@@ -83,7 +83,8 @@ class Running:
         """Command to pid."""
         pid = self.process.pid
         pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return {Path(f"/proc/{child}/cmdline").read_text().split("\0")[3]: int(child) for child in pids}
+        lines = {int(child): Path(f"/proc/{child}/cmdline").read_text() for child in pids}
+        return {"core" if "\0core\0" in line else "gateway": child for child, line in lines.items()}
 
     def wait(self, timeout_s: float = PATIENCE_S) -> int:
         return self.process.wait(timeout_s)

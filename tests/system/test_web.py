@@ -20,9 +20,9 @@ import simplejpeg
 from scrim.config import Settings
 from scrim.errors import ConfigError, DeviceError
 from scrim.gateway.listening import check_address
+from scrim.gateway.live_picture import MAX_RATE_HZ, MAX_VIEWERS
 from scrim.gateway.service import run
 from scrim.gateway.web.guard import MAX_BODY_BYTES, host_name
-from scrim.gateway.web.preview import MAX_RATE_HZ, MAX_VIEWERS
 
 POST = {"X-Scrim": "1", "Content-Type": "application/json"}
 DEADLINE_S = 10.0

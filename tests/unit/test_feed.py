@@ -110,8 +110,8 @@ class Interrupted(RingReader):
         self.meanwhile = meanwhile
         self.copies = 0
 
-    def _copy_pixels(self, picture: Plane) -> None:
-        super()._copy_pixels(picture)
+    def _copy_pixels(self, at: int) -> None:
+        super()._copy_pixels(at)
         self.copies += 1
         self.meanwhile()
 

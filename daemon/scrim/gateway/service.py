@@ -6,18 +6,21 @@ import logging
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from scrim.config import Settings
 from scrim.gateway.addresses import AddressRules
 from scrim.gateway.core_link import CoreLink
 from scrim.gateway.images import ImageFetcher
 from scrim.gateway.listening import check_address, listen
+from scrim.gateway.live_picture import LivePicture
 from scrim.gateway.part import Part, keep_running
 from scrim.gateway.pictures import PictureProvider
-from scrim.gateway.web.preview import Preview
 from scrim.gateway.web.server import WebServer
+
+if TYPE_CHECKING:
+    from scrim.config import Settings
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +28,7 @@ _STOP_S = 2.0
 """How long a browser may take to let go when the gateway stops."""
 
 
-def run(socket_path: Path, settings: Settings, on_ready: Callable[[str | None], None]) -> None:
+def run(socket_path: Path, settings: "Settings", on_ready: Callable[[str | None], None]) -> None:
     """Serve until SIGTERM or SIGINT. Does not need the core to be there.
 
     Args:
@@ -41,7 +44,7 @@ def run(socket_path: Path, settings: Settings, on_ready: Callable[[str | None], 
 
 
 async def _run_until_signal(
-    socket_path: Path, settings: Settings, on_ready: Callable[[str | None], None]
+    socket_path: Path, settings: "Settings", on_ready: Callable[[str | None], None]
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -51,7 +54,7 @@ async def _run_until_signal(
 
 
 async def serve(
-    socket_path: Path, settings: Settings, on_ready: Callable[[str | None], None], stop: asyncio.Event
+    socket_path: Path, settings: "Settings", on_ready: Callable[[str | None], None], stop: asyncio.Event
 ) -> None:
     """As ``run``, until ``stop`` is set."""
     async with contextlib.AsyncExitStack() as stack:
@@ -68,7 +71,7 @@ async def serve(
         await stop.wait()
 
 
-def _parts(socket_path: Path, settings: Settings, link: CoreLink) -> Iterator[Part]:
+def _parts(socket_path: Path, settings: "Settings", link: CoreLink) -> Iterator[Part]:
     """Everything that runs beside the page, each imported only when it is wanted.
 
     Args:
@@ -83,11 +86,11 @@ def _parts(socket_path: Path, settings: Settings, link: CoreLink) -> Iterator[Pa
 
 
 async def _serve_page(
-    stack: contextlib.AsyncExitStack, socket_path: Path, settings: Settings, link: CoreLink
+    stack: contextlib.AsyncExitStack, socket_path: Path, settings: "Settings", link: CoreLink
 ) -> str:
     host, port = settings.web.host, settings.web.port
     address = check_address("web", host, port)
-    server = WebServer(address, link, Preview(socket_path))
+    server = WebServer(address, link, LivePicture(socket_path))
     runner = web.AppRunner(server.app, access_log=None, handler_cancellation=True, shutdown_timeout=_STOP_S)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()

@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import mmap
 import os
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -54,6 +55,9 @@ F_SEAL_FUTURE_WRITE = 0x10
 """fcntl(2), Linux 5.1; not among the names of Python's ``fcntl``."""
 
 _PAGE_BYTES = 4096
+_HEADS_BYTES = _PAGE_BYTES
+"""The header and the heads of the most slots there may be have room in one page."""
+
 _ATTEMPTS = 8
 _REQUIRED_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | F_SEAL_FUTURE_WRITE
 
@@ -95,6 +99,9 @@ class _Layout:
     def total_bytes(self) -> int:
         return self.first_slot_at + self.slots * _to_page(self.picture_bytes)
 
+    def slot_at(self, slot: int) -> int:
+        return self.first_slot_at + slot * _to_page(self.picture_bytes)
+
     def header(self, memory: mmap.mmap) -> NDArray[Any]:
         return np.ndarray((), HEADER, memory)
 
@@ -103,8 +110,7 @@ class _Layout:
 
     def pictures(self, memory: mmap.mmap) -> Iterator[Plane]:
         for slot in range(self.slots):
-            at = self.first_slot_at + slot * _to_page(self.picture_bytes)
-            yield np.ndarray((self.height * 3 // 2, self.width), np.uint8, memory, at)
+            yield np.ndarray((self.height * 3 // 2, self.width), np.uint8, memory, self.slot_at(slot))
 
 
 def _to_page(count: int) -> int:
@@ -194,9 +200,11 @@ class RingReader:
     def __init__(self, fd: int) -> None:
         layout, memory = _opened(fd)
         self.size = (layout.width, layout.height)
+        self._layout = layout
+        self._fd = os.dup(fd)
+        weakref.finalize(self, os.close, self._fd)
         self._header = layout.header(memory)
         self._heads = layout.heads(memory)
-        self._pictures = list(layout.pictures(memory))
         self._own: Plane = np.zeros((layout.height * 3 // 2, layout.width), np.uint8)
         self._planes = Planes.of(self._own)
         self._seen = 0
@@ -207,7 +215,7 @@ class RingReader:
             published = int(self._header["published"])
             if published in (0, self._seen):
                 return None
-            picture = self._copy((published - 1) % len(self._pictures), published)
+            picture = self._copy((published - 1) % self._layout.slots, published)
             if picture is not None:
                 self._seen = published
                 return picture
@@ -217,13 +225,13 @@ class RingReader:
         """The frame in ``slot``, or None when it was written to meanwhile.
 
         Loads and stores are not fenced from Python. The writer tells of a frame by a system call after it is
-        complete, and a copy lets the interpreter's lock go and takes it again; both are barriers.
+        complete, and the pixels are read by another; both are barriers.
         """
         head = self._heads[slot]
         before = int(head["lock"])
         if before % 2:
             return None
-        self._copy_pixels(self._pictures[slot])
+        self._copy_pixels(self._layout.slot_at(slot))
         found = head.copy()
         if int(head["lock"]) != before or int(found["published"]) != published:
             return None
@@ -233,8 +241,12 @@ class RingReader:
         pts_ns, sequence, revision = (int(found[name]) for name in ("pts_ns", "sequence", "revision"))
         return Picture(self._planes, pts_ns, sequence, ORIGINS[origin], revision)
 
-    def _copy_pixels(self, picture: Plane) -> None:
-        np.copyto(self._own, picture)
+    def _copy_pixels(self, at: int) -> None:
+        """Read, not map: mapped slots would count as this process's memory, and there are several."""
+        left = self._own.data.cast("B")
+        while left:
+            count = os.preadv(self._fd, [left], at)
+            left, at = left[count:], at + count
 
 
 def _opened(fd: int) -> tuple[_Layout, mmap.mmap]:
@@ -246,7 +258,7 @@ def _opened(fd: int) -> tuple[_Layout, mmap.mmap]:
         raise LocalError("feed: the memory is not sealed; the other end is not scrim's core")
     if size_bytes < HEADER.itemsize:
         raise LocalError(f"feed: {size_bytes} bytes have no room for a header")
-    memory = mmap.mmap(fd, size_bytes, prot=mmap.PROT_READ)
+    memory = mmap.mmap(fd, min(size_bytes, _HEADS_BYTES), prot=mmap.PROT_READ)
     found = np.ndarray((), HEADER, memory).copy()
     if bytes(found["magic"]) != MAGIC or int(found["version"]) != VERSION:
         raise LocalError("feed: not a feed of this version: are both ends of the same version?")

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from scrim.errors import ConfigError, LocalError, ScrimError
 from scrim.gateway.core_link import CoreLink
+from scrim.gateway.live_picture import LivePicture, TooManyViewersError
 from scrim.gateway.web.guard import MAX_BODY_BYTES, add_headers, guard
-from scrim.gateway.web.preview import Preview, TooManyViewersError
 from scrim.local.messages import errors_of, parse_object
 
 log = logging.getLogger(__name__)
@@ -35,12 +35,12 @@ class WebServer:
     Args:
         address: where it will listen, for the Host check.
         link: to the core.
-        preview: the live picture.
+        picture: what goes out now.
     """
 
-    def __init__(self, address: str, link: CoreLink, preview: Preview) -> None:
+    def __init__(self, address: str, link: CoreLink, picture: LivePicture) -> None:
         self._link = link
-        self._preview = preview
+        self._picture = picture
         self._started_ns = time.monotonic_ns()
         self.app = web.Application(middlewares=[guard(address)], client_max_size=MAX_BODY_BYTES)
         self.app.on_response_prepare.append(add_headers)
@@ -69,8 +69,8 @@ class WebServer:
                 "status": self._link.status,
                 "gateway": {
                     "started_ns": str(self._started_ns),
-                    "viewers": self._preview.viewers,
-                    "encoded": self._preview.encoded,
+                    "viewers": self._picture.viewers,
+                    "encoded": self._picture.encoded,
                 },
             }
         )
@@ -98,7 +98,7 @@ class WebServer:
             headers={"Content-Type": f"multipart/x-mixed-replace; boundary={BOUNDARY}"}
         )
         try:
-            with self._preview.viewer() as jpegs:
+            with self._picture.viewer() as jpegs:
                 await response.prepare(request)
                 await response.write(_BOUNDARY_LINE)
                 async for jpeg in jpegs:
@@ -112,7 +112,7 @@ class WebServer:
 
     async def _let_viewers_go(self, app: web.Application) -> None:
         del app
-        await self._preview.close()
+        await self._picture.close()
 
 
 def _refusal(error: ScrimError, status: int) -> web.Response:

@@ -1,0 +1,25 @@
+"""``python -m scrim.gateway HANDLE``: what ``scrim gateway`` becomes once the settings are checked."""
+
+import sys
+
+from scrim.gateway.handover import received
+from scrim.gateway.service import run
+from scrim.local.place import default_path
+from scrim.told import exit_status_of, start_logging
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT."""
+    settings, is_verbose = received(int(sys.argv[1]))
+    start_logging(is_verbose=is_verbose)
+    run(default_path(), settings, _say_where)
+    return 0
+
+
+def _say_where(url: str | None) -> None:
+    if url is not None:
+        print(f"scrim: look at {url}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status_of(main))

@@ -1,0 +1,37 @@
+"""What every command of scrim does with the errors that end it, and where its log goes."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from scrim.errors import EXIT_FAILURE, ScrimError
+
+
+def exit_status_of(command: Callable[[], int]) -> int:
+    """Run a command; an error that is meant for a person is told as one line on stderr.
+
+    Returns:
+        The exit status: the command's own, or the error's.
+    """
+    try:
+        return command()
+    except ScrimError as error:
+        print(f"scrim: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        return EXIT_FAILURE
+
+
+def start_logging(*, is_verbose: bool) -> None:
+    """Log to stderr, without the time where the journal writes its own."""
+    logging.basicConfig(
+        level=logging.DEBUG if is_verbose else logging.INFO,
+        format="%(message)s"
+        if "JOURNAL_STREAM" in os.environ
+        else "%(asctime)s %(levelname).1s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
