@@ -58,9 +58,10 @@ async def serve(
 ) -> None:
     """As ``run``, until ``stop`` is set."""
     async with contextlib.AsyncExitStack() as stack:
-        link = CoreLink(socket_path)
-        parts = list(_parts(socket_path, settings, link))
-        url = await _serve_page(stack, socket_path, settings, link) if settings.web.is_enabled else None
+        link, picture = CoreLink(socket_path), LivePicture(socket_path)
+        stack.push_async_callback(picture.close)
+        parts = list(_parts(socket_path, settings, link, picture))
+        url = await _serve_page(stack, settings, link, picture) if settings.web.is_enabled else None
         if settings.prometheus.is_enabled:
             from scrim.gateway.prometheus.serving import serve_metrics
 
@@ -71,26 +72,27 @@ async def serve(
         await stop.wait()
 
 
-def _parts(socket_path: Path, settings: "Settings", link: CoreLink) -> Iterator[Part]:
+def _parts(socket_path: Path, settings: "Settings", link: CoreLink, picture: LivePicture) -> Iterator[Part]:
     """Everything that runs beside the page, each imported only when it is wanted.
 
     Args:
         socket_path: the local socket, for parts with a connection of their own.
         settings: say what is wanted.
         link: to the core, shared.
+        picture: what goes out now, shared: for stills.
     """
-    del link  # for the parts to come
+    del link, picture  # for the parts to come
     images = settings.images
     fetcher = ImageFetcher(AddressRules(images.allow_hosts), allow_http=images.allow_http)
     yield PictureProvider(socket_path, fetcher)
 
 
 async def _serve_page(
-    stack: contextlib.AsyncExitStack, socket_path: Path, settings: "Settings", link: CoreLink
+    stack: contextlib.AsyncExitStack, settings: "Settings", link: CoreLink, picture: LivePicture
 ) -> str:
     host, port = settings.web.host, settings.web.port
     address = check_address("web", host, port)
-    server = WebServer(address, link, LivePicture(socket_path))
+    server = WebServer(address, link, picture)
     runner = web.AppRunner(server.app, access_log=None, handler_cancellation=True, shutdown_timeout=_STOP_S)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
