@@ -13,7 +13,7 @@ from typing import Any
 from scrim import __version__
 from scrim.config import Settings, load
 from scrim.ctl import add_ctl
-from scrim.errors import EXIT_FAILURE
+from scrim.errors import EXIT_FAILURE, EXIT_RESTART
 from scrim.patch import combine, parse_assignment
 from scrim.told import exit_status_of, start_logging
 
@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit status: 0, 1 for a fault, 2 for a wrong command line, 78 for wrong settings.
+        The exit status: 0, 1 for a fault, 2 for a wrong command line, 75 for a core that is to be started
+        again, 78 for wrong settings.
     """
     # OpenCV reads this once, when it is imported; its own limit would let a picture fill 3 GB.
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MOST_PIXELS))
@@ -226,14 +227,14 @@ def _core(options: argparse.Namespace) -> int:
     from scrim.core.service import run
     from scrim.local.place import default_path
 
-    run(
+    is_to_restart = run(
         _settings(options),
         default_path(),
         _stop_signal(),
         is_patient=not options.strict,
         assigned=_assigned(options),
     )
-    return 0
+    return EXIT_RESTART if is_to_restart else 0
 
 
 def _gateway(options: argparse.Namespace) -> int:

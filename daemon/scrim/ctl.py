@@ -5,7 +5,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -30,12 +30,16 @@ examples:
   scrim ctl preview now.jpg                           what others see now
   scrim ctl events --follow                           what happens, until Ctrl-C
   scrim ctl reset                                     back to the settings file
+  scrim ctl settings                                  what is in effect
+  scrim ctl restart                                   what needs a restart comes into effect
 
 The socket is found where "scrim run" and the service put it; --socket or SCRIM_SOCKET name another.
 Exit status: 0 done; 1 not done, or no core; 2 a wrong command line; 78 settings were refused.
 """
 
 _PREVIEW_S = 5.0
+_BACK_S = 30.0
+_BACK_POLL_S = 0.1
 _WATCH_S = 1.0
 _JPEG_QUALITY = 92
 _STILLS = (".jpg", ".jpeg", ".png")
@@ -72,6 +76,9 @@ def add_ctl(commands: Commands) -> None:
     events = _action(actions, "events", _events, "wait for the next event and print it")
     events.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
     events.add_argument("--json", action="store_true", help="one line of JSON an event")
+    settings = _action(actions, "settings", _settings, "print the settings in effect, as set takes them")
+    settings.add_argument("--json", action="store_true", help="for programs")
+    _action(actions, "restart", _restart, "end the core and wait until it has been started again")
     reset = _action(actions, "reset", _reset, "drop what was changed at run time")
     reset.add_argument("--json", action="store_true", help="print the settings then in effect")
 
@@ -166,6 +173,46 @@ def _reset(options: argparse.Namespace) -> int:
     with Client(options.socket) as client:
         _tell(client.reset(), is_json=options.json)
     return 0
+
+
+def _settings(options: argparse.Namespace) -> int:
+    with Client(options.socket) as client:
+        answer = client.settings()
+    print(json.dumps(answer, indent=2) if options.json else "\n".join(_assignments(answer["settings"])))
+    return 0
+
+
+def _assignments(settings: dict[str, Any], above: str = "") -> Iterator[str]:
+    """Each setting as ``key=value``, in JSON, which is TOML too but for null: that is an empty text."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _assignments(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}={json.dumps('' if value is None else value, ensure_ascii=False)}"
+
+
+def _restart(options: argparse.Namespace) -> int:
+    deadline_s = time.monotonic() + _BACK_S
+    with Client(options.socket) as client:
+        client.restart()
+        print("scrim: the core ends, and is waited for", flush=True)
+        _wait_for_end(client, deadline_s)
+    while time.monotonic() < deadline_s:
+        time.sleep(_BACK_POLL_S)
+        with contextlib.suppress(LocalError), Client(options.socket) as client:
+            print(f"scrim: it is back, {client.status()['state']}")
+            return 0
+    raise LocalError(
+        f"the core was not back within {_BACK_S:g} s; 'scrim run' and the service start it again, "
+        "'scrim core' by itself is not"
+    )
+
+
+def _wait_for_end(client: Client, deadline_s: float) -> None:
+    with contextlib.suppress(LocalError):
+        while time.monotonic() < deadline_s:
+            client.status()
+            time.sleep(_BACK_POLL_S)
 
 
 def _tell(answer: dict[str, Any], *, is_json: bool) -> None:

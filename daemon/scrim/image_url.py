@@ -68,6 +68,15 @@ def shown(url: str) -> str:
     return url if len(url) <= _LONGEST_SHOWN else url[: _LONGEST_SHOWN - 3] + "..."
 
 
+def without_secrets(url: str) -> str:
+    """The URL as others may read it: as ``shown``, but whole where nothing in it can be a secret."""
+    if scheme_of(url) in {"http", "https"}:
+        parts = _split(url)
+        is_plain = parts is not None and "@" not in parts.netloc and not parts.query and not parts.fragment
+        return url if is_plain else shown(url)
+    return shown(url) if scheme_of(url) == "data" else url
+
+
 def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
+from scrim.errors import EXIT_RESTART
 from scrim.local.listening import is_free
 from scrim.local.place import SOCKET_NAME, default_path
 
@@ -21,7 +22,7 @@ _GRACE_S = 5.0
 
 
 def run_both(forwarded: Sequence[str]) -> int:
-    """Start both, wait for the first to end or for Ctrl-C, stop both.
+    """Start both, wait for the first to end or for Ctrl-C, stop both; a core that wants it is started again.
 
     Args:
         forwarded: settings options for the children.
@@ -39,7 +40,11 @@ def run_both(forwarded: Sequence[str]) -> int:
         try:
             _wait_for(socket, children[0])
             children.append(_start(["gateway", *forwarded], environment))
-            return _first_to_end(children)
+            while True:
+                status = _first_to_end(children)
+                if children[0].returncode != EXIT_RESTART:
+                    return status
+                children[0] = _start(["core", *forwarded], environment)
         except KeyboardInterrupt:
             return 0
 

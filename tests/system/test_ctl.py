@@ -206,6 +206,33 @@ def test_set_and_reset(core: Running):
         assert client.status()["effect"]["effect"] == "blur"
 
 
+def test_settings_are_printed_as_set_takes_them(core: Running):
+    core.ctl("set", "effect=color", "color=teal", "strength=40")
+    lines = core.ctl("settings").stdout.splitlines()
+    assert {"background_blur.strength=40.0", 'background_replacement.default_color="#008080"'} <= set(lines)
+    answer = json.loads(core.ctl("settings", "--json").stdout)
+    assert answer["revision"] == 2
+    with core.client() as client:
+        assert client.settings() == answer
+        live = [line for line in lines if line.startswith(("background_", "matte.", "person."))]
+    assert core.ctl("set", *live).stdout == "scrim: revision 2 is in effect\n"
+
+
+def test_secrets_in_an_image_s_url_are_never_told(core: Running, server: Server):
+    core.start("gateway")
+    url = server.url("/room.png").replace("//", "//ann:pass@") + "?token=abc"
+    told = [core.set_when_gateway_is_there({"effect": "image", "image": url})]
+    with core.client() as client:
+        told += [client.settings(), client.set({"fit": "contain"})]
+        shown = told[1]["settings"]["background_replacement"]["background_image_url"]
+        assert shown == client.status()["effect"]["image"] == server.url("/room.png")
+        assert client.set({"image": shown})["revision"] == told[-1]["revision"]
+        with pytest.raises(ConfigError) as caught:
+            client.set({"strength": "ultra"})
+        told += [caught.value.in_effect, client.status()]
+    assert not any(secret in json.dumps(told) for secret in ("ann", "pass@", "token", "abc"))
+
+
 def test_set_from_a_file_and_from_standard_input(core: Running, tmp_path: Path):
     patch = '{"backgroundBlur": {"isEnabled": true, "strength": "high"}}'
     (tmp_path / "patch.json").write_text(patch)

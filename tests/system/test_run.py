@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
-from scrim.errors import ConfigError, LocalError
+from scrim.errors import EXIT_RESTART, ConfigError, LocalError
 from scrim.local.client import Client
 
 PATIENCE_S = 60.0
@@ -206,6 +206,40 @@ def test_settings_change_while_it_runs(start: Start, tmp_path: Path):
         client.set({"effect": "blur"})
         running.until_status(client, "state", is_="running")
     assert running.stop() == 0
+
+
+def test_a_core_that_is_to_restart_says_goodbye_and_ends_with_75(start: Start, tmp_path: Path):
+    out = tmp_path / "out.mkv"
+    running = start("core", *SETTINGS, "--set", f'sinks=["file:{out}"]')
+    with running.client() as client:
+        running.until_status(client, "state", is_="running")
+        with pytest.raises(LocalError, match="restart has none"):
+            client.request("restart", {"in_s": 5})
+        client.restart()
+    assert running.wait() == EXIT_RESTART
+    assert np.array_equal(frames_of(out)[-1], placeholder(Reason.STOPPING))
+    assert "Traceback" not in running.errors
+
+
+def test_a_run_starts_a_core_again_that_is_to_restart(start: Start, scrim_environment: dict[str, str]):
+    running = start("run", *SETTINGS)
+    address = running.address()
+    with running.client() as client:
+        running.until_status(client, "state", is_="running")
+    before = running.children()
+    command = [sys.executable, "-m", "scrim", "ctl", "--socket", str(running.folder / "core.sock"), "restart"]
+    done = subprocess.run(command, env=scrim_environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "it is back" in done.stdout
+    with running.client() as client:
+        running.until_status(client, "state", is_="running")
+    after = running.children()
+    assert after["core"] != before["core"]
+    assert after["gateway"] == before["gateway"]
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        assert answer.status == 200
+    assert running.stop() == 0
+    assert "Traceback" not in running.errors
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])

@@ -41,6 +41,8 @@ def test_named_methods_are_requests(server: LocalServer) -> None:
         async with AsyncClient(server.path) as client:
             assert (await client.set({"effect": "off"}))["params"] == {"patch": {"effect": "off"}}
             assert (await client.reset())["method"] == "reset"
+            assert (await client.settings())["method"] == "settings"
+            await client.restart()
             assert dict(await client.status())["method"] == "status"
 
     asyncio.run(scenario())

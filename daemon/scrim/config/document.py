@@ -27,7 +27,7 @@ from scrim.config.sections import (
     setting,
 )
 from scrim.errors import ConfigError, Problem
-from scrim.image_url import scheme_of
+from scrim.image_url import scheme_of, without_secrets
 from scrim.patch import expand, merge
 from scrim.problems import problems_of, show
 
@@ -123,6 +123,7 @@ class Settings(Section):
             ConfigError: with every problem found.
         """
         changes, problems = expand(patch)
+        self._recognise_image(changes)
         if live:
             changes, local = _live_and_local(changes)
             problems += local
@@ -136,6 +137,24 @@ class Settings(Section):
             raise ConfigError(problems, "request")
         return wanted
 
+    def _recognise_image(self, changes: dict[str, Any]) -> None:
+        """What stands for the image in effect where its URL holds a secret means that image."""
+        url, replacement = self.background_replacement.background_image_url, changes.get(_REPLACEMENT)
+        if url is not None and isinstance(replacement, Mapping):
+            given = replacement.get("background_image_url")
+            if given == without_secrets(url):
+                changes[_REPLACEMENT] = {**replacement, "background_image_url": url}
+
+    def without_secrets(self) -> dict[str, Any]:
+        """All settings as JSON values, without what stands in an image's URL for a password or as a query."""
+        document = self.model_dump(mode="json")
+        url = self.background_replacement.background_image_url
+        if url is not None:
+            document[_REPLACEMENT]["background_image_url"] = without_secrets(url)
+        return document
+
+
+_REPLACEMENT = "background_replacement"
 
 _NO_IMAGE = Problem(
     "effect",

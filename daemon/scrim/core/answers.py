@@ -8,23 +8,35 @@ from scrim.core.control import Control, InEffect, answer_of
 from scrim.core.report import Report
 from scrim.errors import LocalError
 
+_METHODS = (
+    "status, metrics, settings, set, reset, restart, events, feed, provide_images, image or image_failed"
+)
+
 
 class Answers:
     """Answers requests at the local socket.
 
-    Methods: ``status`` and ``metrics`` (no params), ``set`` (``patch``: a settings patch) and ``reset`` (no
-    params).
+    Methods: ``set`` (``patch``: a settings patch); without params ``status``, ``metrics``, ``settings``,
+    ``reset`` and ``restart``.
 
     Args:
         control: changes settings.
         report: says how everything is.
         forget: drops what is remembered of changes at run time.
+        restart: ends the core, to be started again; must not wait.
     """
 
-    def __init__(self, control: Control, report: Report, forget: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        control: Control,
+        report: Report,
+        forget: Callable[[], object] = lambda: None,
+        restart: Callable[[], None] = lambda: None,
+    ) -> None:
         self._control = control
         self._report = report
         self._forget = forget
+        self._restart = restart
 
     def handle(self, method: str, params: dict[str, Any]) -> "dict[str, Any] | Future[dict[str, Any]]":
         """Answer one request; see :class:`scrim.local.server.Handler`."""
@@ -33,18 +45,27 @@ class Answers:
                 return dict(self._report.status())
             case "metrics":
                 return dict(self._report.metrics())
+            case "settings":
+                return answer_of(self._control.in_effect)
             case "set":
                 return self._set(params)
             case "reset":
                 return self._reset(params)
-        allowed = "status, metrics, set, reset, events, feed, provide_images, image or image_failed"
-        raise LocalError(f"method = {method!r}: unknown; allowed is {allowed}")
+            case "restart":
+                return self._begin_restart(params)
+        raise LocalError(f"method = {method!r}: unknown; allowed is {_METHODS}")
 
     def _set(self, params: dict[str, Any]) -> "Future[dict[str, Any]]":
         patch = params.get("patch")
         if not isinstance(patch, dict) or len(params) != 1:
             raise LocalError('params: allowed is exactly {"patch": {...}}')
         return _then(self._control.submit(patch), answer_of)
+
+    def _begin_restart(self, params: dict[str, Any]) -> dict[str, Any]:
+        if params:
+            raise LocalError("params: restart has none")
+        self._restart()
+        return {}
 
     def _reset(self, params: dict[str, Any]) -> "Future[dict[str, Any]]":
         if params:

@@ -305,7 +305,7 @@ class Control:
 
 def answer_of(in_effect: InEffect) -> dict[str, Any]:
     """What an answer says of settings in effect."""
-    return {"revision": in_effect.revision, "settings": in_effect.settings.model_dump(mode="json")}
+    return {"revision": in_effect.revision, "settings": in_effect.settings.without_secrets()}
 
 
 def hidden_by(settings: Settings) -> Reason | None:

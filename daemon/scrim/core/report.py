@@ -16,7 +16,7 @@ from scrim.core.pipeline import Pipeline
 from scrim.core.privacy import Privacy
 from scrim.core.regulator import Regulator
 from scrim.core.segment.loading import LoadedModel
-from scrim.image_url import scheme_of, shown
+from scrim.image_url import without_secrets
 from scrim.local.feed import FeedWriter
 from scrim.local.status import (
     EffectStatus,
@@ -200,7 +200,7 @@ def _effect(settings: Settings, missing: str | None) -> EffectStatus:
         "strength": strength_number(strength),
         "strength_name": strength_name(strength),
         "color": replacement.default_color,
-        "image": shown(image) if image is not None and scheme_of(image) == "data" else image,
+        "image": without_secrets(image) if image is not None else None,
         "image_error": missing,
         "fit": replacement.fit,
     }

@@ -58,8 +58,8 @@ def run(
     is_patient: bool = True,
     assigned: Mapping[str, Any] = MappingProxyType({}),
     observers: Iterable[object] = (),
-) -> None:
-    """Run the core until ``stop`` is set.
+) -> bool:
+    """Run the core until ``stop`` is set, or somebody asks for a restart.
 
     Args:
         settings: checked; what was changed at run time before is laid over them.
@@ -69,11 +69,19 @@ def run(
         assigned: the command line's patch: part of ``settings``, and above what is remembered.
         observers: hear every event; see :class:`scrim.core.events.Observers`.
 
+    Returns:
+        Whether it is to be started again.
+
     Raises:
         ScrimError: something cannot be used and no waiting will cure it.
     """
     cv2.setNumThreads(1)
-    started_s = time.monotonic()
+    started_s, is_to_restart = time.monotonic(), threading.Event()
+
+    def restart() -> None:
+        is_to_restart.set()
+        stop.set()
+
     with ExitStack() as stack:
         errors = _count_errors(stack)
         output = _start_output(stack, settings, observers)
@@ -81,7 +89,7 @@ def run(
         stack.callback(memory.close)
         filtering = _start_filtering(stack, settings, output, memory, is_patient=is_patient)
         capture = _open_capture(stack, settings, output, filtering, is_patient=is_patient)
-        core = _Core(output, filtering, capture, memory, errors, started_s)
+        core = _Core(output, filtering, capture, memory, errors, started_s, restart)
         _start_answering(stack, socket_path, core)
         stack.enter_context(_running("capture", capture.step, capture.stop))
         logger.info("core: running, socket %s", socket_path)
@@ -89,6 +97,7 @@ def run(
             filtering.regulator.step()
             why = filtering.model.delegate_error
             output.watch.delegate(is_lost=why is not None, reason=why)
+    return is_to_restart.is_set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,7 @@ class _Core:
     memory: Memory
     errors: ErrorCount
     started_s: float
+    restart: Callable[[], None]
 
 
 def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[object]) -> _Output:
@@ -238,7 +248,7 @@ def _start_answering(stack: ExitStack, socket_path: Path, core: _Core) -> None:
         core.errors,
         core.started_s,
     )
-    answers = Answers(control, Report(parts), memory.forget)
+    answers = Answers(control, Report(parts), memory.forget, core.restart)
     server = stack.enter_context(LocalServer(socket_path, answers, output.feed, filtering.desk))
     output.observers.add(_Relay(server))
 

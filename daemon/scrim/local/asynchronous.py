@@ -110,6 +110,14 @@ class AsyncClient:
         """Change settings; the answer carries those now in effect."""
         return await self.request("set", {"patch": patch}, CHANGE_S)
 
+    async def settings(self) -> dict[str, Any]:
+        """``revision`` and ``settings`` in effect, without what stands in an image's URL for a secret."""
+        return await self.request("settings")
+
+    async def restart(self) -> None:
+        """End the core; whoever started it starts it again."""
+        await self.request("restart")
+
     async def reset(self) -> dict[str, Any]:
         """Drop what was changed at run time."""
         return await self.request("reset", timeout_s=CHANGE_S)

@@ -237,6 +237,14 @@ class Client:
         """Change settings; the answer carries those now in effect."""
         return self.request("set", {"patch": patch}, CHANGE_S)
 
+    def settings(self) -> dict[str, Any]:
+        """``revision`` and ``settings`` in effect, without what stands in an image's URL for a secret."""
+        return self.request("settings")
+
+    def restart(self) -> None:
+        """End the core; whoever started it starts it again."""
+        self.request("restart")
+
     def reset(self) -> dict[str, Any]:
         """Drop what was changed at run time."""
         return self.request("reset", timeout_s=CHANGE_S)
