@@ -127,7 +127,7 @@ def _command(options: Sequence[str]) -> str:
         "SCRIM_VM_INSIDE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": str(Path(scrim.__file__).parents[1]),
-        "PATH": f"{Path(sys.executable).parent}:/run/vm-bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": f"{Path(sys.executable).parent}:/run/vm-bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LC_ALL": "C.UTF-8",
     }
     words = ["env", *(f"{name}={value}" for name, value in environment.items())]
