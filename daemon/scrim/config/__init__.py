@@ -12,6 +12,7 @@ from scrim.config.sections import (
     ImagesSettings,
     ModelSettings,
     MqttSettings,
+    PanelSettings,
     PrometheusSettings,
 )
 from scrim.config.strength import STRENGTHS, blur_sigma_px, strength_name, strength_number
@@ -25,6 +26,7 @@ __all__ = [
     "ImagesSettings",
     "ModelSettings",
     "MqttSettings",
+    "PanelSettings",
     "PrometheusSettings",
     "Settings",
     "blur_sigma_px",

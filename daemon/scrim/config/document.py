@@ -18,6 +18,7 @@ from scrim.config.sections import (
     MatteSettings,
     ModelSettings,
     MqttSettings,
+    PanelSettings,
     PersonSettings,
     PrivacySettings,
     PrometheusSettings,
@@ -62,6 +63,7 @@ class Settings(Section):
     framing: FramingSettings = FramingSettings()
     keep: KeepSettings = KeepSettings()
     budget: BudgetSettings = BudgetSettings()
+    panel: PanelSettings = PanelSettings()
     privacy: PrivacySettings = PrivacySettings()
     processing_budget_per_frame: float = setting(
         50.0, "percent of the frame interval that filtering may take", "1 to 100", ge=1, le=100

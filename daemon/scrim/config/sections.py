@@ -16,6 +16,7 @@ from scrim.config.kinds import (
     HostName,
     ImageURL,
     ModelForm,
+    Pin,
     PlainText,
     Region,
     SourceURL,
@@ -24,6 +25,8 @@ from scrim.config.kinds import (
     TopicPath,
     none_if_empty,
 )
+
+_PIN = "BCM number of a pin, 0 to 27; empty for none"
 
 
 def setting(default: Any, description: str, allowed: str, **limits: Any) -> Any:  # noqa: ANN401
@@ -181,6 +184,20 @@ class PrivacySettings(Section):
         "false shows the placeholder instead",
         "true or false",
     )
+
+
+class PanelSettings(Section):
+    """A button and lights at the board's GPIO pins; the button connects its pin to ground."""
+
+    button_pin: Pin = setting(None, "closes the camera; nobody on the network can open it again", _PIN)
+    button_kind: Literal["momentary", "latching"] = setting(
+        "momentary",
+        "momentary: a press closes, the next one opens; latching: closed for as long as it is held down",
+        "momentary or latching",
+    )
+    off_led_pin: Pin = setting(None, "lit while nothing of the camera is seen", _PIN)
+    protected_led_pin: Pin = setting(None, "lit while the filtered picture goes out", _PIN)
+    raw_led_pin: Pin = setting(None, "lit while the raw picture goes out", _PIN)
 
 
 class BudgetSettings(Section):

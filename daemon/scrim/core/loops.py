@@ -16,7 +16,7 @@ from scrim.core.sinks.base import Sink
 from scrim.core.stats import Percentiles, RateMeter, StageClock
 from scrim.core.workers import Latest
 from scrim.errors import DeviceError, SegmentError
-from scrim.frame import Caps, Frame, SafeFrame
+from scrim.frame import Caps, Frame, Origin, SafeFrame
 
 logger = logging.getLogger(__name__)
 
@@ -287,7 +287,7 @@ class OutletLoop:
         self._newest = (-1, -1)
         self.meter = RateMeter()
         self.latency_ms = Percentiles()
-        self.showing: str = "placeholder"
+        self.showing: Origin = "placeholder"
         self.picture_pts_ns: int | None = None
 
     def step(self) -> None:

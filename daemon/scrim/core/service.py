@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
@@ -25,6 +25,8 @@ from scrim.core.look import first_look, image_url, kept_regions
 from scrim.core.loops import CaptureLoop, OutletLoop, PipelineLoop, SinkLoop
 from scrim.core.metrics import ErrorCount
 from scrim.core.outlet import Outlet
+from scrim.core.panel import PARTY as PANEL_PARTY
+from scrim.core.panel import Panel, is_wanted
 from scrim.core.pipeline import Pipeline
 from scrim.core.privacy import SETTINGS_PARTY, Privacy
 from scrim.core.regulator import Regulator
@@ -42,6 +44,9 @@ from scrim.local.pictures import PictureDesk
 from scrim.local.server import LocalServer
 from scrim.statefile import StateFile
 
+if TYPE_CHECKING:
+    from gpiozero.pins import Factory
+
 logger = logging.getLogger(__name__)
 
 _SUPERVISION_INTERVAL_S = 0.25
@@ -58,6 +63,7 @@ def run(
     is_patient: bool = True,
     assigned: Mapping[str, Any] = MappingProxyType({}),
     observers: Iterable[object] = (),
+    pins: "Factory | None" = None,
 ) -> bool:
     """Run the core until ``stop`` is set, or somebody asks for a restart.
 
@@ -68,6 +74,7 @@ def run(
         is_patient: wait for a camera or an image that is not there; else it is an error at start.
         assigned: the command line's patch: part of ``settings``, and above what is remembered.
         observers: hear every event; see :class:`scrim.core.events.Observers`.
+        pins: of the panel, a pin factory of gpiozero; None takes the board's.
 
     Returns:
         Whether it is to be started again.
@@ -85,6 +92,7 @@ def run(
     with ExitStack() as stack:
         errors = _count_errors(stack)
         output = _start_output(stack, settings, observers)
+        show_lights = _start_panel(stack, settings, output, pins)
         memory = Memory(StateFile(state_path()), settings, assigned)
         stack.callback(memory.close)
         filtering = _start_filtering(stack, settings, output, memory, is_patient=is_patient)
@@ -95,6 +103,7 @@ def run(
         logger.info("core: running, socket %s", socket_path)
         while not stop.wait(_SUPERVISION_INTERVAL_S):
             filtering.regulator.step()
+            show_lights()
             why = filtering.model.delegate_error
             output.watch.delegate(is_lost=why is not None, reason=why)
     return is_to_restart.is_set()
@@ -155,6 +164,29 @@ def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[obje
     stack.enter_context(_running("outlet", loop.step))
     stack.callback(_say_goodbye, outlet, loop, sinks)
     return _Output(caps, outlet, feed, sinks, loop, observers, watch, privacy)
+
+
+def _start_panel(
+    stack: ExitStack, settings: Settings, output: _Output, pins: "Factory | None"
+) -> Callable[[], None]:
+    """Button and lights, where there are any; what to call now and then."""
+    if not is_wanted(settings.panel):
+        return lambda: None
+    privacy = output.privacy
+    memory = StateFile(state_path().with_name("panel.json"))
+    panel = Panel(settings.panel, privacy.switch(PANEL_PARTY), memory, pins)
+    stack.callback(panel.close)
+
+    def show() -> None:
+        panel.show(output.loop.showing, is_private=privacy.is_private)
+
+    def step() -> None:
+        show()
+        panel.step()
+
+    privacy.follow(show)
+    show()
+    return step
 
 
 def _start_filtering(
