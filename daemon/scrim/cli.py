@@ -14,8 +14,9 @@ from scrim import __version__
 from scrim.config import Settings, load
 from scrim.ctl import add_ctl
 from scrim.errors import EXIT_FAILURE, EXIT_RESTART
+from scrim.journal import start_logging
 from scrim.patch import combine, parse_assignment
-from scrim.told import exit_status_of, start_logging
+from scrim.told import exit_status_of
 
 SYSTEM_CONFIG = Path("/etc/scrim/scrim.toml")
 
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # OpenCV reads this once, when it is imported; its own limit would let a picture fill 3 GB.
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MOST_PIXELS))
     options = _parser().parse_args(arguments)
-    start_logging(is_verbose=options.verbose)
+    start_logging(is_verbose=options.verbose, identifier=options.identifier)
     return exit_status_of(lambda: int(options.command(options)))
 
 
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"scrim {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
+    parser.set_defaults(identifier="scrim")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (
         _add_run,
@@ -88,13 +90,13 @@ def _add_core(commands: Commands) -> None:
     command.add_argument(
         "--strict", action="store_true", help="end with an error when the camera cannot be opened at start"
     )
-    command.set_defaults(command=_core)
+    command.set_defaults(command=_core, identifier="scrim-core")
 
 
 def _add_gateway(commands: Commands) -> None:
     command = commands.add_parser("gateway", help="run the process that sees the network")
     _add_settings(command)
-    command.set_defaults(command=_gateway)
+    command.set_defaults(command=_gateway, identifier="scrim-gateway")
 
 
 def _add_process(commands: Commands) -> None:

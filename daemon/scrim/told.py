@@ -1,7 +1,5 @@
-"""What every command of scrim does with the errors that end it, and where its log goes."""
+"""What every command of scrim does with the errors that end it."""
 
-import logging
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -24,14 +22,3 @@ def exit_status_of(command: Callable[[], int]) -> int:
         return 128 + signal.SIGINT
     except BrokenPipeError:
         return EXIT_FAILURE
-
-
-def start_logging(*, is_verbose: bool) -> None:
-    """Log to stderr, without the time where the journal writes its own."""
-    logging.basicConfig(
-        level=logging.DEBUG if is_verbose else logging.INFO,
-        format="%(message)s"
-        if "JOURNAL_STREAM" in os.environ
-        else "%(asctime)s %(levelname).1s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )

@@ -254,7 +254,6 @@ class Control:
         self._images.keep()
         self._in_effect, self.missing = InEffect(wanted, look.revision), None
         self._retry_s = FIRST_RETRY_S
-        logger.info("settings: revision %d, effect %s", look.revision, wanted.effect)
 
     def _prepare(self, wanted: Settings, revision: int) -> Look:
         """Everything that can fail or take long; nothing is touched."""

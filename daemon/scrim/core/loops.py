@@ -153,7 +153,6 @@ class CaptureLoop:
 
     def _live(self, frame: Frame) -> None:
         if self.state != "live":
-            logger.info("camera: live")
             self._backoff.reset()
             self._outlet.because(Reason.NO_SAFE_PICTURE)
             self._turn("live")
@@ -175,7 +174,8 @@ class CaptureLoop:
     def _lose(self, why: str) -> None:
         if self.state == "lost" and self.error == why:
             return
-        logger.warning("camera: lost: %s", why)
+        if self.state == "lost":
+            logger.info("camera: still lost: %s", why)
         self._mailbox.clear()
         self._outlet.because(Reason.CAMERA_LOST)
         self._turn("lost", why)
@@ -261,7 +261,6 @@ class PipelineLoop:
     def _fail(self, error: SegmentError) -> None:
         self.dropped += 1
         if not self._failing:
-            logger.error("segmentation: %s", error)
             self._failing = True
             self._failed(error)
 
@@ -305,7 +304,6 @@ class OutletLoop:
         if self._watch is not None:
             self._watch.picture(frame.origin, self._outlet.reason)
         if frame.origin != self.showing:
-            logger.info("picture: %s%s", frame.origin, _why(frame, self._outlet))
             self.showing = frame.origin
         if frame.origin != "placeholder" and (frame.sequence, frame.pts_ns) != self._newest:
             self._newest = (frame.sequence, frame.pts_ns)
@@ -376,7 +374,3 @@ class SinkLoop:
         self.error = why
         self.close()
         self._stopping.wait(self._backoff.next_s())
-
-
-def _why(frame: SafeFrame, outlet: Outlet) -> str:
-    return f" ({outlet.reason})" if frame.origin == "placeholder" else ""

@@ -1,6 +1,5 @@
 """Keeps filtering within its budget, and says so when it is not."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -11,8 +10,6 @@ from scrim.core.events import Event, FilterMonitor, StateWatch
 from scrim.core.health import HealthReader
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import FULL_QUALITY, Pipeline
-
-logger = logging.getLogger(__name__)
 
 HEALTH_INTERVAL_S = 1.0
 """How often the board's temperature and supply are read."""
@@ -110,9 +107,6 @@ class Regulator:
     def _apply(self, change: Change | None) -> None:
         if change is None:
             return
-        logger.info(
-            "quality: level %d%s", change.level.number, f" ({change.reason})" if change.reason else ""
-        )
         self._use(change.level)
         self._watch.level(change.level.number, change.reason)
 

@@ -19,6 +19,7 @@ from scrim.core.capture.registry import find_camera, make_source
 from scrim.core.capture.scale import Scaled
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.control import Control, InEffect, hidden_by
+from scrim.core.event_log import EventLog
 from scrim.core.events import Event, Observers, StateWatch, config_selected, filter_failed, filter_started
 from scrim.core.images import Images
 from scrim.core.look import first_look, image_url, kept_regions
@@ -156,7 +157,7 @@ def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[obje
     outlet = Outlet(painter, caps.frame_interval_s)
     privacy = Privacy(outlet)
     feed, observers = FeedWriter(), Observers()
-    for observer in listening:
+    for observer in (EventLog(), *listening):
         observers.add(observer)
     watch = StateWatch(observers.notify)
     sinks = _start_sinks(stack, settings, caps, feed, painter)

@@ -4,14 +4,15 @@ import sys
 
 from scrim.gateway.handover import received
 from scrim.gateway.service import run
+from scrim.journal import start_logging
 from scrim.local.place import default_path
-from scrim.told import exit_status_of, start_logging
+from scrim.told import exit_status_of
 
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT."""
     settings, is_verbose = received(int(sys.argv[1]))
-    start_logging(is_verbose=is_verbose)
+    start_logging(is_verbose=is_verbose, identifier="scrim-gateway")
     run(default_path(), settings, _say_where)
     return 0
 

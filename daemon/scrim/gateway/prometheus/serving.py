@@ -3,15 +3,18 @@
 import contextlib
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from scrim.config import PrometheusSettings
 from scrim.errors import ConfigError, Problem
 from scrim.gateway.core_link import CoreLink
 from scrim.gateway.listening import check_address, is_loopback, listen
 from scrim.gateway.prometheus.server import MetricsServer
 from scrim.password import find_password
+
+if TYPE_CHECKING:
+    from scrim.config import PrometheusSettings
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +26,7 @@ _STOP_S = 1.0
 
 
 async def serve_metrics(
-    stack: contextlib.AsyncExitStack, settings: PrometheusSettings, link: CoreLink
+    stack: contextlib.AsyncExitStack, settings: "PrometheusSettings", link: CoreLink
 ) -> str:
     """Listen until the stack is left.
 
@@ -48,7 +51,7 @@ async def serve_metrics(
     return f"{url}metrics"
 
 
-def _password(settings: PrometheusSettings) -> str | None:
+def _password(settings: "PrometheusSettings") -> str | None:
     key = "prometheus.password_file"
     path = Path(settings.password_file) if settings.password_file else None
     password = find_password(path, CREDENTIAL, key)
