@@ -92,6 +92,7 @@ class JournalHandler(logging.Handler):
 
     def __init__(self, identifier: str, send: Send) -> None:
         super().__init__()
+        self.setFormatter(logging.Formatter("%(message)s"))
         self._identifier = identifier
         self._send = send
 
