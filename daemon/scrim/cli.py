@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_process,
         _add_bench,
         _add_doctor,
+        _add_gadget,
         _add_check,
         _add_show,
     ):
@@ -150,6 +151,32 @@ def _add_doctor(commands: Commands) -> None:
     command.add_argument("--json", action="store_true", help="for programs")
     _add_settings(command)
     command.set_defaults(command=_doctor)
+
+
+def _add_gadget(commands: Commands) -> None:
+    command = commands.add_parser(
+        "gadget",
+        help="make the board a USB webcam for a host; as root",
+        description="Set the kernel's USB gadget up or down, or say how it is. What hosts see stands in "
+        "the section [gadget] of the settings. docs/gadget.md has the rest.",
+        epilog=_GADGET_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "action", choices=("up", "down", "status"), help="up and down do no harm when repeated"
+    )
+    command.add_argument("--json", action="store_true", help="status for programs")
+    _add_settings(command)
+    command.set_defaults(command=_gadget)
+
+
+_GADGET_EPILOG = """\
+examples:
+  sudo scrim gadget up
+  sudo scrim gadget up --set gadget.product="Meeting room 4"
+  scrim gadget status --json
+  sudo scrim gadget down
+"""
 
 
 def _add_check(commands: Commands) -> None:
@@ -280,6 +307,21 @@ def _doctor(options: argparse.Namespace) -> int:
         json.dumps([finding.as_dict() for finding in findings], indent=2) if options.json else table(findings)
     )
     return 0 if all(finding.is_good for finding in findings) else EXIT_FAILURE
+
+
+def _gadget(options: argparse.Namespace) -> int:
+    from scrim.gadget import command
+
+    if options.action == "down":
+        print(command.down())
+        return 0
+    settings = _settings(options).gadget
+    if options.action == "up":
+        print(command.up(settings))
+        return 0
+    text, is_up = command.status_text(settings)
+    print(command.as_json(command.status()) if options.json else text)
+    return 0 if is_up else EXIT_FAILURE
 
 
 def _check_config(options: argparse.Namespace) -> int:

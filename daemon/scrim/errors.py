@@ -4,7 +4,8 @@ ScrimError                 anything below; its text is meant for a person
 ├── ConfigError            a settings document or a patch is wrong; lists every problem
 ├── DeviceError            a camera, file, sink or socket cannot be used
 │   ├── SourceError        the capture side
-│   └── SinkError          the delivery side
+│   ├── SinkError          the delivery side
+│   └── GadgetError        the USB gadget cannot be set up or taken down
 ├── ModelError             a model or its TOML cannot be used
 ├── SegmentError           one frame could not be segmented; the next may work
 ├── ImageError             a picture given as background cannot be used
@@ -82,6 +83,10 @@ class SourceError(DeviceError):
 
 class SinkError(DeviceError):
     """A sink cannot be opened or written."""
+
+
+class GadgetError(DeviceError):
+    """The USB gadget cannot be set up or taken down."""
 
 
 class ModelError(ScrimError):

@@ -6,14 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scrim.config import GadgetSettings
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
+from scrim.core.gadget_node import EventKind, HostEvent
+from scrim.core.gadget_node_fake import FakeGadgetNode
 from scrim.core.sinks.base import Sink
 from scrim.core.sinks.file import ImageFolderSink, VideoFileSink
 from scrim.core.sinks.memory import MemorySink
+from scrim.core.sinks.uvc_gadget import UVCGadgetSink
 from scrim.core.sinks.v4l2loopback import V4L2LoopbackSink
 from scrim.core.videodev2_fake import FakeLoopback
 from scrim.errors import SinkError
 from scrim.frame import Caps, Frame, Planes, SafeFrame
+from scrim.uvc.offers import Speed, offers_at
 
 CAPS = Caps(96, 64, 25)
 
@@ -26,7 +31,23 @@ BACKENDS: dict[str, Callable[[Path], Sink]] = {
     "loopback-yu12": lambda _: V4L2LoopbackSink("/dev/video9", lambda _: FakeLoopback()),
     "loopback-yuyv": lambda _: V4L2LoopbackSink("/dev/video9", lambda _: FakeLoopback(("YUYV",))),
     "loopback-nv12": lambda _: V4L2LoopbackSink("/dev/video9", lambda _: FakeLoopback(("NV12",))),
+    "gadget-idle": lambda _: gadget(),
+    "gadget-mjpg": lambda _: gadget("MJPG"),
+    "gadget-yuyv": lambda _: gadget("YUYV"),
 }
+
+
+def gadget(streams: str | None = None) -> Sink:
+    """A USB gadget whose host is away, or takes pictures."""
+    settings = GadgetSettings(sizes=("128x64",), formats=("YUYV", "MJPG") if streams == "YUYV" else ("MJPG",))
+
+    def node(_: str) -> FakeGadgetNode:
+        made = FakeGadgetNode(offers_at(Speed.HIGH, settings.wish))
+        if streams:
+            made.host_event(HostEvent(EventKind.CONNECT, speed=Speed.HIGH), HostEvent(EventKind.STREAM_ON))
+        return made
+
+    return UVCGadgetSink(settings, open_node=node, find=lambda: "/dev/video9")
 
 
 @pytest.fixture(params=BACKENDS)

@@ -14,22 +14,27 @@ import numpy as np
 import pytest
 
 import scrim
+from scrim.config import GadgetSettings
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
+from scrim.core.gadget_node_fake import FakeGadgetNode
 from scrim.core.sinks.base import Sink
 from scrim.core.sinks.feed import FeedSink
 from scrim.core.sinks.file import ImageFolderSink, VideoFileSink
 from scrim.core.sinks.memory import MemorySink
 from scrim.core.sinks.registry import SINKS
+from scrim.core.sinks.uvc_gadget import UVCGadgetSink
 from scrim.core.sinks.v4l2loopback import V4L2LoopbackSink
 from scrim.core.videodev2_fake import FakeLoopback
 from scrim.frame import Caps, Frame, Planes, SafeFrame
 from scrim.local.feed import FeedWriter
 from scrim.local.ring import RingReader, RingWriter
+from scrim.uvc.offers import Speed, offers_at
 
 PACKAGE = Path(scrim.__file__).parent
 DOOR = "scrim.core.composite.door"
 DOORKEEPERS = {"core/composite/compositor.py", "core/composite/placeholder.py"}
 CAPS = Caps(64, 48, 30)
+GADGET = GadgetSettings(formats=("YUYV",), sizes=("64x64",))
 
 
 def placeholder() -> SafeFrame:
@@ -117,6 +122,7 @@ class Outside:
         self._folder = folder
         self._nodes = [FakeLoopback((fourcc,)) for fourcc in ("YU12", "YUYV", "NV12")]
         self._memory, self._writer = MemorySink(), FeedWriter()
+        self._gadget = FakeGadgetNode(offers_at(Speed.HIGH, GADGET.wish))
         self._pipe = self._writer.subscribe()[1]
         self.sinks: list[Sink] = [
             *(V4L2LoopbackSink("/dev/video10", lambda _, node=node: node) for node in self._nodes),  # type: ignore[misc]
@@ -124,9 +130,14 @@ class Outside:
             ImageFolderSink(folder / "images"),
             self._memory,
             FeedSink(self._writer),
+            UVCGadgetSink(GADGET, open_node=lambda _: self._gadget, find=lambda: "/dev/video9"),
         ]
         for sink in self.sinks:
             sink.open(CAPS)
+        self._gadget.host_plug()
+        self._gadget.host_start()
+        # The stream begins black, before anything is written.
+        self._gadget.host_picture()
 
     def delivered(self) -> int:
         """How many pictures left through any of the sinks that can be looked into while open."""
@@ -135,7 +146,8 @@ class Outside:
         fed = RingReader(ring).read() is not None
         os.close(ring)
         files = sum(1 for _ in (self._folder / "images").iterdir())
-        return fed + files + self._memory.count + sum(len(node.written) for node in self._nodes)
+        written = sum(len(node.written) for node in self._nodes) + len(self._gadget.pictures)
+        return fed + files + self._memory.count + written
 
     def close(self) -> int:
         """Frames in the video file, once all is closed."""

@@ -6,6 +6,7 @@ from typing import Any, Self
 from pydantic import ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from scrim.config.gadget import GadgetSettings
 from scrim.config.kinds import EffectName, SinkURL
 from scrim.config.sections import (
     BlurSettings,
@@ -85,11 +86,12 @@ class Settings(Section):
     sinks: tuple[SinkURL, ...] = setting(
         (),
         "where the picture goes besides the page's preview",
-        "a list of v4l2loopback:/dev/video10, file:/path/out.mkv, images:/folder; or []",
+        "a list of v4l2loopback:/dev/video10, uvc_gadget:, file:/path/out.mkv, images:/folder; or []",
         max_length=8,
         strict=False,
     )
     images: ImagesSettings = ImagesSettings()
+    gadget: GadgetSettings = GadgetSettings()
     web: WebSettings = WebSettings()
     device: DeviceSettings = DeviceSettings()
     mqtt: MqttSettings = MqttSettings()

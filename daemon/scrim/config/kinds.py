@@ -18,7 +18,7 @@ ModelForm = Literal["auto", "int8", "float16"]
 MODEL_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 _SOURCE = r"(?:auto|demo|test):?|picamera:\d{1,2}|v4l2:/dev/.+|file:.+"
-_SINK = r"v4l2loopback:/dev/.+|(?:file|images):.+|memory:?"
+_SINK = r"v4l2loopback:/dev/.+|(?:file|images):.+|(?:uvc_gadget|memory):?"
 
 _DELEGATE = r"edgetpu|/.+\.so[.0-9]*"
 
@@ -79,6 +79,20 @@ def _image_url(value: str) -> str:
     return value
 
 
+def _picture_size(value: str) -> str:
+    width, height = map(int, value.split("x"))
+    if width % 2 or height % 2 or not (64 <= width <= 4096 and 64 <= height <= 4096):
+        raise PydanticCustomError("picture_size", "is not an even size of 64 to 4096 pixels")
+    return value
+
+
+def each_once(values: tuple[object, ...]) -> tuple[object, ...]:
+    """Refuses a list in which something stands twice."""
+    if len(set(values)) != len(values):
+        raise PydanticCustomError("repeated", "has something twice")
+    return values
+
+
 def none_if_empty(value: object) -> object:
     """TOML has no null: an empty text stands for it."""
     return None if value == "" else value
@@ -95,6 +109,8 @@ TopicPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}(/[A-Za-z0-9_-]{1
 PlainText = Annotated[str, Field(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Delegate = Annotated[str, Field(max_length=4096), AfterValidator(_delegate)]
 Pin = Annotated[Annotated[int, Field(ge=0, le=27)] | None, BeforeValidator(none_if_empty)]
+PictureSize = Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$"), AfterValidator(_picture_size)]
+UsbId = Annotated[str, Field(pattern=r"^[0-9a-f]{4}$")]
 HostName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._:-]+$")]
 SourceURL = Annotated[str, AfterValidator(_source)]
 SinkURL = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_sink)]

@@ -334,7 +334,7 @@ def _start_sinks(
     stack: ExitStack, settings: Settings, caps: Caps, feed: FeedWriter, painter: PlaceholderPainter
 ) -> list[SinkLoop]:
     loops = [SinkLoop(FEED_NAME, FeedSink(feed), caps, painter)]
-    loops += [SinkLoop(url, make_sink(url), caps, painter) for url in settings.sinks]
+    loops += [SinkLoop(url, make_sink(url, settings.gadget), caps, painter) for url in settings.sinks]
     for loop in loops:
         stack.callback(loop.close)
         stack.enter_context(_running(f"sink {loop.name}", loop.step, loop.stop))

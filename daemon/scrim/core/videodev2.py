@@ -304,13 +304,12 @@ class VideoNode:
             os.close(self._fd)
             self._fd = -1
 
+    def fileno(self) -> int:
+        """The file descriptor; -1 after ``close``."""
+        return self._fd
+
     def _ioctl(self, request: int, argument: Any) -> None:  # noqa: ANN401  (any ctypes structure)
-        while True:
-            try:
-                fcntl.ioctl(self._fd, request, argument)
-            except InterruptedError:
-                continue
-            return
+        control(self._fd, request, argument)
 
     def _enumerate(self, request: int, make: Callable[[int], Any]) -> Iterator[Any]:
         """Ask with index 0, 1, ... until the driver has no more; nothing when it cannot be asked."""
@@ -331,6 +330,16 @@ class VideoNode:
         poll = select.poll()
         poll.register(self._fd, events)
         return sum(event for _, event in poll.poll(limit_s * 1000))
+
+
+def control(fd: int, request: int, argument: Any) -> None:  # noqa: ANN401  (any ctypes structure)
+    """Make an ioctl, again when a signal interrupts it; raises OSError."""
+    while True:
+        try:
+            fcntl.ioctl(fd, request, argument)
+        except InterruptedError:
+            continue
+        return
 
 
 def _unmap(mapped: mmap.mmap) -> None:

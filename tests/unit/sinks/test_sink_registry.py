@@ -5,6 +5,7 @@ import pytest
 from scrim.core.sinks.file import ImageFolderSink, VideoFileSink
 from scrim.core.sinks.memory import MemorySink
 from scrim.core.sinks.registry import make_sink
+from scrim.core.sinks.uvc_gadget import UVCGadgetSink
 from scrim.core.sinks.v4l2loopback import V4L2LoopbackSink
 from scrim.errors import SinkError
 
@@ -16,6 +17,7 @@ from scrim.errors import SinkError
         ("file:/x.mp4", VideoFileSink),
         ("images:/folder", ImageFolderSink),
         ("memory:", MemorySink),
+        ("uvc_gadget:", UVCGadgetSink),
     ],
 )
 def test_each_scheme_makes_its_sink(url: str, kind: type) -> None:
@@ -23,8 +25,17 @@ def test_each_scheme_makes_its_sink(url: str, kind: type) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "rtsp://host/", "v4l2loopback:", "v4l2loopback:video10", "file:", "memory:9"]
+    "url",
+    [
+        "",
+        "rtsp://host/",
+        "v4l2loopback:",
+        "v4l2loopback:video10",
+        "file:",
+        "memory:9",
+        "uvc_gadget:/dev/video0",
+    ],
 )
 def test_anything_else_is_refused_with_what_is_allowed(url: str) -> None:
-    with pytest.raises(SinkError, match=r"allowed are v4l2loopback:/dev/video10, file:"):
+    with pytest.raises(SinkError, match=r"allowed are v4l2loopback:/dev/video10, uvc_gadget:, file:"):
         make_sink(url)

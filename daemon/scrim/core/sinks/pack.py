@@ -42,19 +42,24 @@ class ToYuyv:
 
     def __init__(self, size: tuple[int, int]) -> None:
         width, height = size
+        self._size = size
         self._bytes = np.empty(width * height * 2, np.uint8)
-        self._pixels = self._bytes.reshape(height, width, 2)
-        quads = self._bytes.reshape(height, width // 2, 4)
-        self._rows = quads[0::2], quads[1::2]
 
     def __call__(self, i420: Plane) -> Plane:
         """Pack one picture."""
+        self.into(i420, self._bytes)
+        return self._bytes
+
+    def into(self, i420: Plane, target: Plane) -> None:
+        """Pack one picture into the first bytes of ``target``, flat and at least 2 bytes per pixel."""
+        width, height = self._size
+        pixels = target[: width * height * 2].reshape(height, width, 2)
+        quads = pixels.reshape(height, width // 2, 4)
         planes = Planes.of(i420)
-        cv2.insertChannel(planes.y, self._pixels, 0)
-        for rows in self._rows:
+        cv2.insertChannel(planes.y, pixels, 0)
+        for rows in (quads[0::2], quads[1::2]):
             cv2.insertChannel(planes.u, rows, 1)
             cv2.insertChannel(planes.v, rows, 3)
-        return self._bytes
 
 
 def to_yu12(i420: Plane) -> Plane:

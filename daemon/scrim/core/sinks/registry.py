@@ -3,23 +3,33 @@
 import importlib
 from typing import Any, cast
 
+from scrim.config import GadgetSettings
 from scrim.core.sinks.base import Sink
 from scrim.errors import SinkError
+from scrim.uvc.controls import Shutter
+
+_GADGET = GadgetSettings()
 
 SINKS = {
     "v4l2loopback": "scrim.core.sinks.v4l2loopback:V4L2LoopbackSink",
+    "uvc_gadget": "scrim.core.sinks.uvc_gadget:UVCGadgetSink",
     "file": "scrim.core.sinks.file:VideoFileSink",
     "images": "scrim.core.sinks.file:ImageFolderSink",
     "memory": "scrim.core.sinks.memory:MemorySink",
 }
 """Scheme to ``module:class``; imported only when chosen."""
 
-FORMS = "v4l2loopback:/dev/video10, file:/path/out.mp4, images:/path/folder, memory:"
+FORMS = "v4l2loopback:/dev/video10, uvc_gadget:, file:/path/out.mp4, images:/path/folder, memory:"
 """What a person may write."""
 
 
-def make_sink(url: str) -> Sink:
+def make_sink(url: str, gadget: GadgetSettings = _GADGET, shutter: Shutter | None = None) -> Sink:
     """The sink ``url`` means, not yet opened.
+
+    Args:
+        url: one of ``FORMS``.
+        gadget: for ``uvc_gadget:``.
+        shutter: the camera's privacy, where a USB host may have a say.
 
     Raises:
         SinkError: ``url`` means nothing.
@@ -30,6 +40,8 @@ def make_sink(url: str) -> Sink:
             return _make(scheme, rest)
         case "file" | "images" if rest:
             return _make(scheme, rest)
+        case "uvc_gadget" if not rest:
+            return _make(scheme, gadget, shutter)
         case "memory" if not rest:
             return _make(scheme)
         case _:
