@@ -6,6 +6,9 @@ from typing import Protocol
 
 from scrim.core.outlet import Outlet
 
+HOST_PARTY = "usb host"
+"""The party at the other end of the gadget's cable."""
+
 SETTINGS_PARTY = "settings"
 """The party that speaks for ``camera.is_enabled``."""
 
@@ -69,6 +72,28 @@ class Privacy:
             self._outlet.set_private(self.is_private)
         for follower in self._followers:
             follower()
+
+
+class Shutter:
+    """A party's switch that shows whether the camera is closed: a USB host's, which sees both.
+
+    Args:
+        privacy: of the camera.
+        party: whose.
+    """
+
+    def __init__(self, privacy: Privacy, party: str) -> None:
+        self._privacy = privacy
+        self._switch = privacy.switch(party)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the camera is to be closed, whoever wants it."""
+        return self._privacy.is_private
+
+    def set_private(self, is_private: bool) -> None:
+        """Take the party's word; the others' stay."""
+        self._switch.set_private(is_private)
 
 
 class _Switch:

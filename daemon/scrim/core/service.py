@@ -29,7 +29,7 @@ from scrim.core.outlet import Outlet
 from scrim.core.panel import PARTY as PANEL_PARTY
 from scrim.core.panel import Panel, is_wanted
 from scrim.core.pipeline import Pipeline
-from scrim.core.privacy import SETTINGS_PARTY, Privacy
+from scrim.core.privacy import HOST_PARTY, SETTINGS_PARTY, Privacy, Shutter
 from scrim.core.regulator import Regulator
 from scrim.core.remember import Memory
 from scrim.core.report import FEED_NAME, Parts, Report
@@ -160,7 +160,7 @@ def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[obje
     for observer in (EventLog(), *listening):
         observers.add(observer)
     watch = StateWatch(observers.notify)
-    sinks = _start_sinks(stack, settings, caps, feed, painter)
+    sinks = _start_sinks(stack, settings, caps, feed, painter, Shutter(privacy, HOST_PARTY))
     loop = OutletLoop(outlet, [sink.mailbox for sink in sinks], watch)
     stack.enter_context(_running("outlet", loop.step))
     stack.callback(_say_goodbye, outlet, loop, sinks)
@@ -331,10 +331,17 @@ class _Relay:
 
 
 def _start_sinks(
-    stack: ExitStack, settings: Settings, caps: Caps, feed: FeedWriter, painter: PlaceholderPainter
+    stack: ExitStack,
+    settings: Settings,
+    caps: Caps,
+    feed: FeedWriter,
+    painter: PlaceholderPainter,
+    shutter: Shutter,
 ) -> list[SinkLoop]:
     loops = [SinkLoop(FEED_NAME, FeedSink(feed), caps, painter)]
-    loops += [SinkLoop(url, make_sink(url, settings.gadget), caps, painter) for url in settings.sinks]
+    loops += [
+        SinkLoop(url, make_sink(url, settings.gadget, shutter), caps, painter) for url in settings.sinks
+    ]
     for loop in loops:
         stack.callback(loop.close)
         stack.enter_context(_running(f"sink {loop.name}", loop.step, loop.stop))
