@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from scrim.core.segment.base import Segmenter
+from scrim.core.segment.catalogue import Catalogue
 from scrim.core.segment.constant import ConstantSegmenter, ScriptedSegmenter
 from scrim.core.segment.delegated import Delegated
-from scrim.core.segment.model import catalogue, models_folder
+from scrim.core.segment.model import models_folder
 from scrim.core.segment.tflite import TFLiteSegmenter
 from scrim.errors import ModelError, SegmentError
 
@@ -29,7 +30,7 @@ def scripted() -> Segmenter:
 
 
 def shipped(model: str, form: str) -> Callable[[], Segmenter]:
-    return lambda: TFLiteSegmenter(catalogue(models_folder())[model][form])
+    return lambda: TFLiteSegmenter(Catalogue(models_folder())[model][form])
 
 
 def lost_delegate() -> Segmenter:

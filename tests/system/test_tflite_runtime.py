@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scrim.core.segment.model import catalogue, models_folder
+from scrim.core.segment.catalogue import Catalogue
+from scrim.core.segment.model import models_folder
 from scrim.core.segment.tflite import TFLiteSegmenter, find_runtime
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -26,14 +27,15 @@ TWO_LEVELS = 2
 SEGMENT = """
 import sys
 import numpy as np
-from scrim.core.segment.model import catalogue, models_folder
+from scrim.core.segment.catalogue import Catalogue
+from scrim.core.segment.model import models_folder
 from scrim.core.segment.tflite import TFLiteSegmenter, find_runtime
 
 assert find_runtime().package == "tflite-runtime"
 pictures, masks = np.load(sys.argv[1]), {}
 for key in pictures:
     model, form = key.split("/")
-    segmenter = TFLiteSegmenter(catalogue(models_folder())[model][form])
+    segmenter = TFLiteSegmenter(Catalogue(models_folder())[model][form])
     masks[key] = segmenter.segment(pictures[key])
     segmenter.close()
 np.savez(sys.argv[2], **masks)
@@ -86,7 +88,7 @@ def masks(
         pytest.skip(f"this Python has {find_runtime()}: there are no two runtimes to compare")
     folder = tmp_path_factory.mktemp("masks")
     pictures, here = {}, {}
-    for model, forms in catalogue(models_folder()).items():
+    for model, forms in Catalogue(models_folder()).items():
         for form, spec in forms.items():
             key = f"{model}/{form}"
             pictures[key] = contract_suite().draw_person(spec.input.size)

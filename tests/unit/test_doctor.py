@@ -1,6 +1,7 @@
 """What the doctor finds, and what it prescribes."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from scrim.config import Settings
 from scrim.core.doctor import Finding, examine, table
+from scrim.core.segment.model import models_folder
 from scrim.local.server import LocalServer
 
 SMALL = {
@@ -46,6 +48,18 @@ def test_a_healthy_machine():
     ]
     assert "test:" in found["camera"].found
     assert "person-192x112 float16" in found["model"].found
+
+
+def test_a_broken_model_is_named_and_another_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "models"
+    shutil.copytree(models_folder(), folder)
+    (folder / "broken.toml").write_text("name = 3")
+    (folder / "person-384x208-int8.tflite").write_bytes(b"damaged")
+    monkeypatch.setenv("SCRIM_MODELS", str(folder))
+    found = findings()
+    assert failures(found) - {"groups"} == {"models: broken.toml", "models: person-384x208-int8.tflite"}
+    assert "is not that" in found["models: broken.toml"].found
+    assert "remove it" in found["models: broken.toml"].mend
 
 
 def test_the_delegate_is_named():

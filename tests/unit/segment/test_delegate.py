@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scrim.core.segment.model import catalogue, models_folder
+from scrim.core.segment.catalogue import Catalogue
+from scrim.core.segment.model import models_folder
 from scrim.core.segment.tflite import TFLiteSegmenter
 from scrim.errors import ModelError
 
@@ -50,7 +51,7 @@ def build(tmp_path: Path):
 
 @pytest.fixture(scope="module")
 def spec():
-    return catalogue(models_folder())["person-192x112"]["float16"]
+    return Catalogue(models_folder())["person-192x112"]["float16"]
 
 
 def test_a_delegate_is_used_and_destroyed_at_close(build, spec, tmp_path):

@@ -12,11 +12,12 @@ import pytest
 
 from scrim.config import ModelSettings
 from scrim.core.segment.base import Segmenter
+from scrim.core.segment.catalogue import Catalogue
 from scrim.core.segment.constant import ConstantSegmenter
 from scrim.core.segment.delegate_process import DelegateProcess
 from scrim.core.segment.delegated import Delegated
 from scrim.core.segment.loading import load_model, start_delegate
-from scrim.core.segment.model import catalogue, models_folder
+from scrim.core.segment.model import models_folder
 from scrim.core.segment.tflite import TFLiteSegmenter
 from scrim.errors import ModelError, SegmentError
 
@@ -30,7 +31,7 @@ PATIENCE_S = 30.0
 
 @pytest.fixture(scope="module")
 def spec():
-    return catalogue(models_folder())["person-192x112"]["float16"]
+    return Catalogue(models_folder())["person-192x112"]["float16"]
 
 
 @pytest.fixture
@@ -284,7 +285,7 @@ def test_an_edge_tpu_needs_a_compiled_form_and_says_how_to_get_it():
 
 
 def test_a_form_of_other_sizes_is_refused(spec):
-    other = catalogue(models_folder())["person-256x144"]["tpu-int8"]
+    other = Catalogue(models_folder())["person-256x144"]["tpu-int8"]
     with pytest.raises(ModelError, match="another size"):
         start_delegate("edgetpu", {"edgetpu": other}, spec, 1)
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from scrim.core.segment.catalogue import Catalogue
 from scrim.core.segment.form import cache_key, choose_form, measure_ms, processor
-from scrim.core.segment.model import ModelSpec, catalogue, models_folder
+from scrim.core.segment.model import ModelSpec, models_folder
 from scrim.errors import ModelError
 
 Forms = dict[str, ModelSpec]
@@ -15,7 +16,7 @@ Forms = dict[str, ModelSpec]
 
 @pytest.fixture(scope="module")
 def forms() -> Forms:
-    return dict(catalogue(models_folder())["person-192x112"])
+    return dict(Catalogue(models_folder())["person-192x112"])
 
 
 class Stopwatch:

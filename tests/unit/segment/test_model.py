@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from scrim.config import Settings
+from scrim.core.segment.catalogue import Catalogue
 from scrim.core.segment.model import (
-    FETCHED_FOLDER,
+    NotFetchedError,
     SpecError,
-    catalogue,
+    fetched_folder,
     load_spec,
     models_folder,
     read_model,
 )
-from scrim.errors import EXIT_CONFIG, ModelError
+from scrim.errors import ModelError
 
 DATA = b"not a real model"
 GOOD = f"""\
@@ -130,7 +131,7 @@ def test_path_input_and_output_are_missed_by_name(toml, text, missing):
 
 
 def test_the_default_model_is_144_x_256_in_full_integers():
-    forms = catalogue(models_folder())[Settings().model.name]
+    forms = Catalogue(models_folder())[Settings().model.name]
     spec = forms["int8"]
     given, taken = spec.input, spec.output
     assert (given.height, given.width, given.channels, given.range) == (144, 256, 3, (0.0, 1.0))
@@ -212,12 +213,22 @@ def test_what_is_not_toml_is_told(toml, content):
         load_spec(toml)
 
 
-def test_a_fetched_model_is_found_by_its_hash(toml):
+def test_a_fetched_model_is_found_by_its_hash(toml, tmp_path, monkeypatch):
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     digest = hashlib.sha256(DATA).hexdigest()
     changed(toml, ('file = "mine.tflite"', 'url = "https://models.example/mine.tflite"'))
-    with pytest.raises(ModelError, match=str(FETCHED_FOLDER / f"{digest}.tflite")) as caught:
+    place = tmp_path / "state" / "models" / f"{digest}.tflite"
+    with pytest.raises(NotFetchedError, match=str(place)) as caught:
         load_spec(toml)
     assert "save https://models.example/mine.tflite there" in str(caught.value)
+    (spec,) = caught.value.specs
+    assert (spec.path, spec.url) == (place, "https://models.example/mine.tflite")
+    fetched_folder().mkdir(parents=True)
+    place.write_bytes(DATA)
+    assert load_spec(toml) == spec
+    place.write_bytes(b"swapped")
+    with pytest.raises(SpecError, match="sha256"):
+        load_spec(toml)
 
 
 def test_file_and_url_together_are_refused(toml):
@@ -228,40 +239,6 @@ def test_file_and_url_together_are_refused(toml):
 def test_a_url_must_be_https(toml):
     changed(toml, ('file = "mine.tflite"', 'url = "http://models.example/mine.tflite"'))
     assert problems(toml).keys() == {"url"}
-
-
-def test_mistakes_in_two_files_are_told_together(toml):
-    changed(toml, ('form = "int8"', 'form = "int4"'))
-    toml.with_name("other.toml").write_text("x = 1\n")
-    with pytest.raises(ModelError) as caught:
-        catalogue(toml.parent)
-    assert "mine.toml" in str(caught.value)
-    assert "other.toml" in str(caught.value)
-    assert caught.value.exit_status == EXIT_CONFIG
-
-
-def test_two_files_of_one_form_are_refused(toml):
-    toml.with_name("again.toml").write_text(GOOD)
-    with pytest.raises(ModelError, match="second file of form int8"):
-        catalogue(toml.parent)
-
-
-def test_an_empty_folder_is_told(tmp_path):
-    with pytest.raises(ModelError, match="no TOML"):
-        catalogue(tmp_path)
-
-
-def test_the_shipped_catalogue_is_whole():
-    models = catalogue(models_folder())
-    assert list(models) == ["person-192x112", "person-256x144", "person-320x176", "person-384x208"]
-    for name, forms in models.items():
-        assert forms.keys() == {"int8", "float16", "tpu-int8"}
-        for spec in forms.values():
-            width, height = spec.input.size
-            assert name == f"person-{width}x{height}"
-            assert (spec.output.width, spec.output.height) == spec.input.size
-            assert spec.licence == "Apache-2.0"
-            assert "MediaPipe 0.10.21" in spec.origin
 
 
 def test_the_first_folder_there_is_wins(tmp_path):

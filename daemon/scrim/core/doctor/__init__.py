@@ -28,6 +28,7 @@ def examine(settings: Settings, sysfs: Path = SYSFS) -> list[Finding]:
         Finding("scrim", True, f"{__version__}, Python {platform.python_version()}, {platform.machine()}")
     ]
     findings += attempt("settings", "name another image or effect", partial(filtering.effect, settings))
+    findings += attempt("models", "install scrim again", filtering.catalogue)
     findings += attempt(
         "model",
         "set model.name and model.form to one that is there, or install scrim again",

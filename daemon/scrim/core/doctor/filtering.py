@@ -10,7 +10,8 @@ from scrim.core.capture.demo import Demo
 from scrim.core.doctor.finding import Finding, attempt, judged
 from scrim.core.look import image_url, kept_regions, make_look, prepare_look
 from scrim.core.pipeline import Pipeline
-from scrim.core.segment.loading import LoadedModel, load_model, load_small_model
+from scrim.core.segment.catalogue import Catalogue
+from scrim.core.segment.loading import LoadedModel, default_folder, load_model, load_small_model
 from scrim.frame import Caps, FramePool
 from scrim.image_url import is_fetched, shown
 
@@ -52,6 +53,18 @@ def effect(settings: Settings) -> Iterator[Finding]:
     found = f"effect {settings.effect}, {caps_of(settings)}"
     found += f", {shown(url)} (the gateway fetches it; not tried here)" if url else ""
     yield Finding("settings", True, found + (", RAW PICTURE ALLOWED" if is_raw else ""))
+
+
+def catalogue() -> Iterator[Finding]:
+    """Which models cannot be used; the others can, whatever is wrong with these.
+
+    Raises:
+        ModelError: there is no folder of models, or nothing in it.
+    """
+    for fault in Catalogue(default_folder()).broken():
+        mend = f"mend {fault.file}, or remove it"
+        text = " ".join(fault.text.split())
+        yield Finding(f"models: {fault.file.name}", False, text, mend)
 
 
 def model(settings: Settings) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """From the settings' model name to a segmenter that is ready."""
 
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -8,13 +9,16 @@ from pathlib import Path
 
 from scrim.config import ModelSettings, Settings
 from scrim.core.segment.base import Segmenter
+from scrim.core.segment.catalogue import Catalogue
 from scrim.core.segment.delegate_process import START_S, DelegateProcess
 from scrim.core.segment.delegated import Delegated
 from scrim.core.segment.form import choose_form
-from scrim.core.segment.model import Form, ModelSpec, catalogue, models_folder
+from scrim.core.segment.model import Form, ModelSpec, models_folder
 from scrim.core.segment.tflite import TFLiteSegmenter
 from scrim.errors import ModelError
 from scrim.places import state_folder
+
+logger = logging.getLogger(__name__)
 
 EDGE_TPU = "edgetpu"
 _EDGE_TPU_LIBRARY = "libedgetpu.so.1"
@@ -70,24 +74,25 @@ def load_model(settings: ModelSettings, folder: Path | None = None) -> LoadedMod
         folder: where models lie; None means ``$SCRIM_MODELS`` if set, else where scrim's own are installed.
 
     Raises:
+        NotFetchedError: its file has yet to be fetched.
         ModelError: no such model or form, or the file is not what its TOML says.
     """
     begin_s = time.perf_counter()
-    forms = _forms(settings.name, folder or default_folder())
+    models = Catalogue(folder or default_folder())
     threads = settings.threads or default_threads()
-    loaded = _on_cpu(settings, forms, threads, begin_s)
-    return loaded if settings.delegate is None else _delegated(loaded, settings.delegate, forms)
+    if settings.form == "auto":
+        loaded = _fastest(models, settings.name, threads, begin_s)
+    else:
+        loaded = _loaded(models.form(settings.name, settings.form), threads, begin_s, {})
+    if settings.delegate is None:
+        return loaded
+    return _delegated(loaded, settings.delegate, models[settings.name])
 
 
-def _on_cpu(
-    settings: ModelSettings, forms: Mapping[Form, ModelSpec], threads: int, begin_s: float
-) -> LoadedModel:
-    if settings.form != "auto":
-        spec = forms.get(settings.form)
-        if spec is None:
-            form, allowed = settings.form, ", ".join(forms)
-            raise ModelError(f"model.form = {form}: {settings.name} has no such form; allowed is {allowed}")
-        return _loaded(spec, threads, begin_s, {})
+def _fastest(models: Catalogue, name: str, threads: int, begin_s: float) -> LoadedModel:
+    forms, faults = models.usable(name)
+    for fault in faults:
+        logger.warning("%s; its other forms are used", fault)
     choice = choose_form(forms, threads, timings_file())
     return _loaded(choice.spec, threads, begin_s, choice.timings_ms)
 
@@ -163,11 +168,3 @@ def default_threads() -> int:
 def timings_file(environment: Mapping[str, str] = os.environ) -> Path:
     """Where the timings of model forms are remembered: in :func:`scrim.places.state_folder`."""
     return state_folder(environment) / "model-timings.json"
-
-
-def _forms(name: str, folder: Path) -> dict[Form, ModelSpec]:
-    models = catalogue(folder)
-    if name not in models:
-        allowed = ", ".join(sorted(models)) or "nothing: the folder is empty"
-        raise ModelError(f"model.name = {name}: not in {folder}; allowed is {allowed}")
-    return models[name]

@@ -1,11 +1,12 @@
 """What a model is: a .tflite file and the TOML beside it, read and checked against its hash."""
 
 import hashlib
+import os
 import re
 import string
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -13,6 +14,7 @@ from typing import Literal, cast, get_args
 from scrim.core.segment.toml_table import TomlTable
 from scrim.errors import ModelError, Problem
 from scrim.frame import MAX_SIDE_PX
+from scrim.places import state_folder
 
 Form = Literal["int8", "float16", "float32", "tpu-int8", "edgetpu"]
 """How the weights are stored and what the graph is made for.
@@ -31,8 +33,8 @@ FORMS: tuple[Form, ...] = get_args(Form)
 CPU_FORMS: tuple[Form, ...] = ("int8", "float16", "float32")
 """The forms among which ``form = "auto"`` chooses."""
 
-FETCHED_FOLDER = Path("/var/lib/scrim/models")
-"""Where models given by URL are kept, each as <sha256>.tflite."""
+MOST_MODEL_BYTES = 64 * 1024 * 1024
+"""No model's file is larger."""
 
 _FOLDERS = (
     Path(__file__).parents[4] / "models",
@@ -40,7 +42,6 @@ _FOLDERS = (
     Path("/usr/share/scrim/models"),
 )
 _MOST_TOML_BYTES = 64 * 1024
-_MOST_MODEL_BYTES = 64 * 1024 * 1024
 _MOST_CHANNELS = 1024
 _MOST_BLOCK = 16
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -127,6 +128,7 @@ class ModelSpec:
         licence: under what terms.
         input: the picture it wants.
         output: the mask it gives.
+        url: from where the file is fetched; None where it lies beside its TOML.
     """
 
     name: str
@@ -137,6 +139,29 @@ class ModelSpec:
     licence: str
     input: InputSpec
     output: OutputSpec
+    url: str | None = None
+
+
+class NotFetchedError(ModelError):
+    """Models are given by URL, and nobody has fetched them yet.
+
+    Attributes:
+        specs: of the files that are missing.
+    """
+
+    def __init__(self, specs: Sequence[ModelSpec]) -> None:
+        self.specs = tuple(specs)
+        lines = [
+            f"model {spec.path}: is not fetched yet; the core and its gateway do that when they run, "
+            f"or save {spec.url} there"
+            for spec in specs
+        ]
+        super().__init__("\n".join(lines))
+
+
+def fetched_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where models given by URL are kept, each as <sha256>.tflite: in :func:`scrim.places.state_folder`."""
+    return state_folder(environment) / "models"
 
 
 def models_folder(candidates: Iterable[Path] = _FOLDERS) -> Path:
@@ -153,43 +178,6 @@ def models_folder(candidates: Iterable[Path] = _FOLDERS) -> Path:
     raise ModelError(f"no models folder: looked for {looked}. Install scrim again, or copy its models to one")
 
 
-def catalogue(folder: Path) -> dict[str, dict[Form, ModelSpec]]:
-    """All models of a folder, each checked against its hash.
-
-    Args:
-        folder: holds one TOML for each model.
-
-    Returns:
-        Model name to form to spec, in the order of the file names.
-
-    Raises:
-        ModelError: the folder has no TOML, or any of them is wrong; the text lists all of them.
-    """
-    models: dict[str, dict[Form, ModelSpec]] = {}
-    errors: list[str] = []
-    files = sorted(folder.glob("*.toml"))
-    for file in files:
-        try:
-            spec = load_spec(file)
-            _add(models, spec, file)
-        except ModelError as error:
-            errors.append(str(error))
-    if errors:
-        raise ModelError("\n".join(errors))
-    if not files:
-        raise ModelError(f"models folder {folder}: holds no TOML of a model")
-    return models
-
-
-def _add(models: dict[str, dict[Form, ModelSpec]], spec: ModelSpec, file: Path) -> None:
-    forms = models.setdefault(spec.name, {})
-    if spec.form in forms:
-        raise ModelError(
-            f"model {file}: {spec.name} has a second file of form {spec.form}; remove one of them"
-        )
-    forms[spec.form] = spec
-
-
 def load_spec(path: Path) -> ModelSpec:
     """Read a model's TOML and check that its file is the one it means.
 
@@ -198,17 +186,46 @@ def load_spec(path: Path) -> ModelSpec:
 
     Raises:
         SpecError: the TOML says something wrong, every such thing listed, or the hash differs.
+        NotFetchedError: the file has yet to be fetched.
         ModelError: the TOML or the model file cannot be read.
     """
+    spec = parse_spec(path)
+    check_file(spec)
+    return spec
+
+
+def parse_spec(path: Path) -> ModelSpec:
+    """Read a model's TOML; its file is not looked at.
+
+    Raises:
+        SpecError: the TOML says something wrong, every such thing listed.
+        ModelError: it cannot be read.
+    """
     problems: list[Problem] = []
-    values = _parsed(path)
-    spec = _read_spec(TomlTable(values, "", problems), path.parent)
+    spec = _read_spec(TomlTable(_parsed(path), "", problems), path.parent)
     if problems:
         raise SpecError(problems, str(path))
-    if "url" in values and not spec.path.exists():
-        raise ModelError(f"model {spec.path}: is not fetched yet; save {values['url']} there")
-    read_model(spec)
     return spec
+
+
+def stated_name(path: Path) -> str:
+    """What a TOML that may be wrong calls its model; empty where that cannot be read."""
+    try:
+        name = _parsed(path).get("name")
+    except ModelError:
+        return ""
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else ""
+
+
+def check_file(spec: ModelSpec) -> None:
+    """Make sure that the model's file is the one its TOML means.
+
+    Raises:
+        SpecError: its sha256 is another.
+        NotFetchedError: it has yet to be fetched.
+        ModelError: it cannot be read.
+    """
+    read_model(spec)
 
 
 def read_model(spec: ModelSpec) -> bytes:
@@ -216,9 +233,12 @@ def read_model(spec: ModelSpec) -> bytes:
 
     Raises:
         SpecError: its sha256 is another.
+        NotFetchedError: it has yet to be fetched.
         ModelError: it cannot be read.
     """
-    data = _read(spec.path, _MOST_MODEL_BYTES, "model")
+    if spec.url is not None and not spec.path.exists():
+        raise NotFetchedError([spec])
+    data = _read(spec.path, MOST_MODEL_BYTES, "model")
     found = hashlib.sha256(data).hexdigest()
     if found != spec.sha256:
         message = f"{spec.path} has sha256 {found}: it is damaged or another file"
@@ -253,7 +273,8 @@ def _read_spec(table: TomlTable, folder: Path) -> ModelSpec:
     path = _read_path(table, folder, sha256)
     given, taken = _read_input(table.table("input")), _read_output(table.table("output"))
     table.finish()
-    return ModelSpec(name, cast("Form", form), path, sha256, origin, licence, given, taken)
+    url = table.text("url") if table.has("url") else None
+    return ModelSpec(name, cast("Form", form), path, sha256, origin, licence, given, taken, url)
 
 
 def _read_path(table: TomlTable, folder: Path, sha256: str) -> Path:
@@ -262,7 +283,7 @@ def _read_path(table: TomlTable, folder: Path, sha256: str) -> Path:
             table.text("file")
             table.note("url", "stands beside file", "either file or url")
         table.matching("url", lambda url: url.startswith("https://"), "an https:// address")
-        return FETCHED_FOLDER / f"{sha256}.tflite"
+        return fetched_folder() / f"{sha256}.tflite"
     return folder / table.text("file")
 
 
