@@ -320,10 +320,23 @@ class SinkLoop:
         caps: what it is opened for.
         painter: of the placeholder, which is what goes into the sink first whenever it is opened: that may
             take so long that the outlet's own placeholder has been displaced by then.
+        written: is called after each frame that the sink took.
+
+    Attributes:
+        delivered_s: when the sink took its last frame, on the monotonic clock.
     """
 
-    def __init__(self, name: str, sink: Sink, caps: Caps, painter: PlaceholderPainter) -> None:
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        caps: Caps,
+        painter: PlaceholderPainter,
+        written: Callable[[], None] = lambda: None,
+    ) -> None:
         self.name = name
+        self._written = written
+        self.delivered_s = time.monotonic()
         self._painter = painter
         self.mailbox: Latest[SafeFrame] = Latest()
         self._sink = sink
@@ -347,6 +360,7 @@ class SinkLoop:
             if frame is not None:
                 self._sink.write(frame)
                 self.delivered += 1
+                self._count()
         except DeviceError as error:
             self._fail(str(error))
 
@@ -364,9 +378,14 @@ class SinkLoop:
         if not self.is_open:
             self._sink.open(self._caps)
             self._sink.write(self._painter.paint(Reason.STARTING, 0))
+            self._count()
             self.is_open, self.error = True, None
             self._backoff.reset()
             logger.info("sink %s: open", self.name)
+
+    def _count(self) -> None:
+        self.delivered_s = time.monotonic()
+        self._written()
 
     def _fail(self, why: str) -> None:
         if why != self.error:

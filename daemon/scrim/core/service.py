@@ -37,12 +37,14 @@ from scrim.core.segment.loading import LoadedModel, load_model, load_small_model
 from scrim.core.sinks.feed import FeedSink
 from scrim.core.sinks.registry import make_sink
 from scrim.core.state import state_path
+from scrim.core.watchdog import Watchdog
 from scrim.core.workers import Latest, Worker
 from scrim.errors import SegmentError
 from scrim.frame import Caps, Frame, FramePool
 from scrim.local.feed import FeedWriter
 from scrim.local.pictures import PictureDesk
 from scrim.local.server import LocalServer
+from scrim.notify import notifier, watchdog_interval_s
 from scrim.statefile import StateFile
 
 if TYPE_CHECKING:
@@ -338,10 +340,14 @@ def _start_sinks(
     painter: PlaceholderPainter,
     shutter: Shutter,
 ) -> list[SinkLoop]:
-    loops = [SinkLoop(FEED_NAME, FeedSink(feed), caps, painter)]
-    loops += [
-        SinkLoop(url, make_sink(url, settings.gadget, shutter), caps, painter) for url in settings.sinks
-    ]
+    notify = notifier()
+    watchdog = Watchdog(notify, watchdog_interval_s())
+    loops = [SinkLoop(FEED_NAME, FeedSink(feed), caps, painter, watchdog.delivered)]
+    for url in settings.sinks:
+        sink = make_sink(url, settings.gadget, shutter)
+        loops.append(SinkLoop(url, sink, caps, painter, watchdog.delivered))
+    watchdog.follow(loops)
+    stack.callback(notify, "STOPPING=1")
     for loop in loops:
         stack.callback(loop.close)
         stack.enter_context(_running(f"sink {loop.name}", loop.step, loop.stop))

@@ -12,12 +12,14 @@ from aiohttp import web
 
 from scrim.gateway.addresses import AddressRules
 from scrim.gateway.core_link import CoreLink
+from scrim.gateway.heartbeat import Heartbeat
 from scrim.gateway.images import ImageFetcher
 from scrim.gateway.listening import check_address, listen
 from scrim.gateway.live_picture import LivePicture
 from scrim.gateway.part import Part, keep_running
 from scrim.gateway.pictures import PictureProvider
 from scrim.gateway.web.server import WebServer
+from scrim.notify import notifier, watchdog_interval_s
 
 if TYPE_CHECKING:
     from scrim.config import Settings
@@ -58,9 +60,10 @@ async def serve(
 ) -> None:
     """As ``run``, until ``stop`` is set."""
     async with contextlib.AsyncExitStack() as stack:
+        notify = notifier()
         link, picture = CoreLink(socket_path), LivePicture(socket_path)
         stack.push_async_callback(picture.close)
-        parts = list(_parts(socket_path, settings, link, picture))
+        parts = [Heartbeat(notify, watchdog_interval_s()), *_parts(socket_path, settings, link, picture)]
         url = await _serve_page(stack, settings, link, picture) if settings.web.is_enabled else None
         if settings.prometheus.is_enabled:
             from scrim.gateway.prometheus.serving import serve_metrics
@@ -69,7 +72,9 @@ async def serve(
         running = asyncio.gather(*(keep_running(part) for part in parts), link.run())
         stack.push_async_callback(_cancelled, running)
         on_ready(url)
+        notify("READY=1")
         await stop.wait()
+        notify("STOPPING=1")
 
 
 def _parts(socket_path: Path, settings: "Settings", link: CoreLink, picture: LivePicture) -> Iterator[Part]:
