@@ -14,6 +14,7 @@ from scrim import __version__
 from scrim.config import Settings, load
 from scrim.ctl import add_ctl
 from scrim.errors import EXIT_FAILURE, EXIT_RESTART
+from scrim.fleet.command import add_fleet
 from scrim.journal import start_logging
 from scrim.patch import combine, parse_assignment
 from scrim.told import exit_status_of
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     for add in (
         _add_run,
         add_ctl,
+        add_fleet,
         _add_core,
         _add_gateway,
         _add_process,

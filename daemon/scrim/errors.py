@@ -10,6 +10,7 @@ ScrimError                 anything below; its text is meant for a person
 ├── SegmentError           one frame could not be segmented; the next may work
 ├── ImageError             a picture given as background cannot be used
 ├── StateError             what is remembered of the last run cannot be used or removed
+├── BrokerError            the MQTT broker cannot be reached, or refuses
 └── LocalError             the local socket refused, or the other end broke the protocol
 
 Messages name the key or device, the value, what is allowed, and the mend.
@@ -105,6 +106,10 @@ class ImageError(ScrimError):
 
 class StateError(ScrimError):
     """What is remembered of the last run cannot be used or removed."""
+
+
+class BrokerError(ScrimError):
+    """The MQTT broker cannot be reached, or refuses."""
 
 
 class LocalError(ScrimError):

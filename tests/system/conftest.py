@@ -2,6 +2,11 @@
 
 import asyncio
 import contextlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -192,3 +197,93 @@ async def _gateway(path: Path, settings: Settings | None = None) -> AsyncIterato
 @pytest.fixture
 def gateway() -> Serve:
     return _gateway
+
+
+class Mosquitto:
+    """A real broker on a free port of loopback.
+
+    Args:
+        folder: for its settings.
+        lines: of its settings, beside the port; anybody may do anything unless they say otherwise.
+    """
+
+    def __init__(self, folder: Path, *lines: str) -> None:
+        self.folder = folder
+        self.lines = lines or ("allow_anonymous true",)
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, or start it again on the same port."""
+        listener = f"listener {self.port} 127.0.0.1"
+        lines = (
+            "per_listener_settings false",
+            "persistence false",
+            "set_tcp_nodelay true",
+            listener,
+            *self.lines,
+        )
+        settings = self.folder / f"mosquitto-{self.port}.conf"
+        settings.write_text("\n".join([f"user {pwd.getpwuid(os.getuid()).pw_name}", *lines, ""]))
+        self._process = subprocess.Popen(
+            [_mosquitto(), "-c", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline_s = time.monotonic() + 20
+        while not self._listens():
+            assert self._process.poll() is None, "mosquitto ended; are its settings right?"
+            assert time.monotonic() < deadline_s
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(20)
+        self._process = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody has now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _mosquitto() -> str:
+    found = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        pytest.skip("mosquitto is not here: apt install mosquitto")
+    return found
+
+
+@pytest.fixture
+def make_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
+    """Starts brokers, with lines of settings of one's own."""
+    started: list[Mosquitto] = []
+
+    def make(*lines: str) -> Mosquitto:
+        broker = Mosquitto(tmp_path, *lines)
+        broker.start()
+        started.append(broker)
+        return broker
+
+    try:
+        yield make
+    finally:
+        for broker in started:
+            broker.stop()
+
+
+@pytest.fixture
+def mosquitto(make_mosquitto: Callable[..., Mosquitto]) -> Mosquitto:
+    """A broker at which anybody may do anything."""
+    return make_mosquitto()

@@ -1,0 +1,1 @@
+"""``scrim fleet``: many devices, seen and changed through their MQTT broker."""
