@@ -12,6 +12,8 @@ _FETCHED = frozenset({"http", "https", "data"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _INVISIBLE = re.compile(r"[\x00-\x20\x7f-\xa0\ud800-\udfff]")
 _LONGEST_SHOWN = 200
+_WITH_HOST = frozenset({"http", "https", "rtsp", "rtsps"})
+"""Schemes whose URLs may have a user and a password in them."""
 
 
 def scheme_of(url: str) -> str:
@@ -59,7 +61,7 @@ def shown(url: str) -> str:
     scheme = scheme_of(url)
     if scheme == "data":
         return f"{url.partition(',')[0][:60]},... ({len(url)} characters)"
-    if scheme in {"http", "https"}:
+    if scheme in _WITH_HOST:
         parts = _split(url)
         if parts is None:
             return f"{scheme}:..."
@@ -70,7 +72,7 @@ def shown(url: str) -> str:
 
 def without_secrets(url: str) -> str:
     """The URL as others may read it: as ``shown``, but whole where nothing in it can be a secret."""
-    if scheme_of(url) in {"http", "https"}:
+    if scheme_of(url) in _WITH_HOST:
         parts = _split(url)
         is_plain = parts is not None and "@" not in parts.netloc and not parts.query and not parts.fragment
         return url if is_plain else shown(url)

@@ -8,6 +8,7 @@ from scrim.config.document import LIVE_KEYS, Settings, from_document, live_part
 from scrim.config.file import MAX_SETTINGS_BYTES, load
 from scrim.config.gadget import GadgetSettings
 from scrim.config.kinds import EffectName
+from scrim.config.rtsp import RtspSettings
 from scrim.config.sections import (
     DeviceSettings,
     ImagesSettings,
@@ -30,6 +31,7 @@ __all__ = [
     "MqttSettings",
     "PanelSettings",
     "PrometheusSettings",
+    "RtspSettings",
     "Settings",
     "blur_sigma_px",
     "from_document",

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from scrim.config.gadget import GadgetSettings
 from scrim.config.kinds import EffectName, SinkURL
+from scrim.config.rtsp import RtspSettings
 from scrim.config.sections import (
     BlurSettings,
     BudgetSettings,
@@ -96,6 +97,7 @@ class Settings(Section):
     device: DeviceSettings = DeviceSettings()
     mqtt: MqttSettings = MqttSettings()
     prometheus: PrometheusSettings = PrometheusSettings()
+    rtsp: RtspSettings = RtspSettings()
 
     @model_validator(mode="after")
     def _one_effect(self) -> Self:

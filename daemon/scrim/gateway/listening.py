@@ -8,7 +8,9 @@ from aiohttp import web
 from scrim.errors import ConfigError, DeviceError, Problem
 
 
-def check_address(section: str, host: str, port: int, *, has_password: bool = False) -> str:
+def check_address(
+    section: str, host: str, port: int, *, has_password: bool = False, password_key: str = ""
+) -> str:
     """Where to listen.
 
     Args:
@@ -16,6 +18,7 @@ def check_address(section: str, host: str, port: int, *, has_password: bool = Fa
         host: an address of this machine, or ``localhost``.
         port: 0 to 65535; 0 takes a free one.
         has_password: whoever comes must know a password.
+        password_key: of the settings, where one could be named; for errors.
 
     Returns:
         The address; ``localhost`` becomes 127.0.0.1.
@@ -25,7 +28,7 @@ def check_address(section: str, host: str, port: int, *, has_password: bool = Fa
             no such port; lists every problem.
     """
     address = "127.0.0.1" if host == "localhost" else host
-    problems = [*_host_problems(section, host, address, has_password=has_password)]
+    problems = [*_host_problems(section, host, address, password_key, has_password=has_password)]
     if not 0 <= port <= 65535:
         problems.append(
             Problem(f"{section}.port", str(port), "is no TCP port", "0 to 65535; 0 takes a free one")
@@ -35,12 +38,15 @@ def check_address(section: str, host: str, port: int, *, has_password: bool = Fa
     return address
 
 
-def _host_problems(section: str, host: str, address: str, *, has_password: bool) -> list[Problem]:
+def _host_problems(
+    section: str, host: str, address: str, password_key: str, *, has_password: bool
+) -> list[Problem]:
     key = f"{section}.host"
     if is_loopback(address):
         return []
     if not has_password:
         mend = "127.0.0.1, ::1 or localhost; from elsewhere use ssh -L"
+        mend += f", or name a file in {password_key}" if password_key else ""
         return [Problem(key, host, "other machines could reach it, and that needs a password", mend)]
     if not _is_address(address):
         return [Problem(key, host, "is no address", "an IP address of this machine, such as 0.0.0.0 for all")]

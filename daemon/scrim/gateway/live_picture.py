@@ -5,10 +5,12 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrim.errors import LocalError
+from scrim.gateway.waiting import opened, readable
 
 if TYPE_CHECKING:
     from scrim.local.feed import FeedReader
@@ -135,7 +137,7 @@ class LivePicture:
         """Hold the feed, and take it up again when the core is back."""
         while True:
             try:
-                with await self._open_feed() as feed:
+                with await opened(partial(_feed, self._path)) as feed:
                     await self._follow(feed)
             except LocalError as error:
                 log.debug("no picture: %s", error)
@@ -143,20 +145,10 @@ class LivePicture:
                 log.exception("the live picture failed; it is tried again")
             await asyncio.sleep(_RETRY_S)
 
-    async def _open_feed(self) -> "FeedReader":
-        """Connect in a thread: a core that hangs must not stop the rest. Leaves nothing open if cancelled."""
-        opening = asyncio.ensure_future(asyncio.to_thread(_feed, self._path))
-        try:
-            return await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            with contextlib.suppress(LocalError):
-                (await opening).close()
-            raise
-
     async def _follow(self, feed: "FeedReader") -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await _readable(feed.filenos)
+            await readable(*feed.filenos)
             picture = feed.read()
             if picture is None:
                 continue
@@ -189,22 +181,3 @@ def _encoded(picture: "Picture", sizes: set[int]) -> dict[int, bytes]:
 
     to_full_range(picture.planes)
     return {size: encode(shrunk(picture.planes, size) if size else picture.planes) for size in sizes}
-
-
-async def _readable(filenos: tuple[int, ...]) -> None:
-    """Wait until one of ``filenos`` is."""
-    loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-
-    def wake() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    for fileno in filenos:
-        loop.add_reader(fileno, wake)
-    try:
-        await ready
-    finally:
-        for fileno in filenos:
-            with contextlib.suppress(ValueError):
-                loop.remove_reader(fileno)

@@ -39,7 +39,7 @@ def run(socket_path: Path, settings: "Settings", on_ready: Callable[[str | None]
         on_ready: called once when everything answers, with the page's URL, or None without a page.
 
     Raises:
-        ConfigError: an address to listen on cannot be had.
+        ConfigError: an address to listen on cannot be had, or a password.
         DeviceError: another program has the port.
     """
     asyncio.run(_run_until_signal(socket_path, settings, on_ready))
@@ -90,6 +90,11 @@ def _parts(socket_path: Path, settings: "Settings", link: CoreLink, picture: Liv
     images = settings.images
     fetcher = ImageFetcher(AddressRules(images.allow_hosts), allow_http=images.allow_http)
     yield PictureProvider(socket_path, fetcher)
+    if settings.rtsp.is_enabled or settings.rtsp.publish_url:
+        from scrim.gateway.rtsp.part import RtspPart
+        from scrim.gateway.rtsp.plan import plan_of
+
+        yield RtspPart(socket_path, plan_of(settings))
 
 
 async def _serve_page(

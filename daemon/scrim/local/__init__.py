@@ -4,7 +4,9 @@
 ``client``   a blocking client, for ``scrim ctl`` and tests
 ``asynchronous``  the same calls for asyncio, for the gateway
 ``feed``     who writes the feed and who reads it
+``feed_link``  a subscription to it, as descriptors
 ``ring``     how the feed lies in memory
+``ring_layout``  the same for readers without NumPy
 ``messages`` the lines on the socket
 ``status``   the shape of the answer to ``status``
 ``pictures`` how pictures from outside reach the core

@@ -16,10 +16,9 @@ from typing import Self
 
 from scrim.errors import LocalError
 from scrim.frame import SafeFrame
-from scrim.local.client import Channel
+from scrim.local.feed_link import FeedLink
 from scrim.local.ring import Picture, RingReader, RingWriter
 
-FEED_EVENT = "feed"
 _DRAIN_BYTES = 65536
 
 
@@ -130,15 +129,8 @@ class FeedReader:
     """
 
     def __init__(self, path: Path, timeout_s: float = 5.0) -> None:
-        self._channel = Channel(path, timeout_s)
+        self._link = FeedLink(path, timeout_s)
         self._ring: RingReader | None = None
-        self._pipe = -1
-        try:
-            self._channel.request("feed", {}, timeout_s)
-            self._pipe = self._channel.take_fd()
-        except BaseException:
-            self._channel.close()
-            raise
 
     def __enter__(self) -> Self:
         return self
@@ -149,7 +141,7 @@ class FeedReader:
     @property
     def filenos(self) -> tuple[int, int]:
         """Descriptors that turn readable when ``read`` may have something."""
-        return self._channel.fileno(), self._pipe
+        return self._link.fileno(), self._link.pipe
 
     def read(self) -> Picture | None:
         """The newest frame, without waiting; None when there is none newer than the last.
@@ -161,7 +153,7 @@ class FeedReader:
         """
         self._adopt_ring()
         with contextlib.suppress(BlockingIOError):
-            if not os.read(self._pipe, _DRAIN_BYTES):
+            if not os.read(self._link.pipe, _DRAIN_BYTES):
                 raise LocalError("the core has closed the feed")
         return None if self._ring is None else self._ring.read()
 
@@ -181,17 +173,11 @@ class FeedReader:
 
     def close(self) -> None:
         """Stop reading. Does nothing the second time."""
-        self._channel.close()
-        if self._pipe >= 0:
-            os.close(self._pipe)
-        self._pipe = -1
+        self._link.close()
         self._ring = None
 
     def _adopt_ring(self) -> None:
-        while (event := self._channel.receive_now()) is not None:
-            if event.get("event") != FEED_EVENT:
-                continue
-            fd = self._channel.take_fd()
+        while (fd := self._link.next_ring()) is not None:
             try:
                 self._ring = RingReader(fd)
             finally:

@@ -9,7 +9,6 @@ The seals keep the size (no SIGBUS for a reader) and refuse every writable mappi
 reader can touch what another reader sees).
 """
 
-import contextlib
 import fcntl
 import mmap
 import os
@@ -22,12 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scrim.errors import LocalError
-from scrim.frame import MAX_SIDE_PX, Origin, Plane, Planes, SafeFrame
+from scrim.frame import Origin, Plane, Planes, SafeFrame
+from scrim.local import ring_layout
+from scrim.local.ring_layout import HEADS_BYTES, MAGIC, MAX_SLOTS, MIN_SLOTS, REQUIRED_SEALS, VERSION, Layout
 
-MAGIC = b"scrmfeed"
-VERSION = 1
-MIN_SLOTS = 3
-MAX_SLOTS = 16
 HEADER = np.dtype(
     [
         ("magic", "S8"),
@@ -51,15 +48,8 @@ SLOT = np.dtype(
     ]
 )
 ORIGINS: tuple[Origin, ...] = get_args(Origin)
-F_SEAL_FUTURE_WRITE = 0x10
-"""fcntl(2), Linux 5.1; not among the names of Python's ``fcntl``."""
-
-_PAGE_BYTES = 4096
-_HEADS_BYTES = _PAGE_BYTES
-"""The header and the heads of the most slots there may be have room in one page."""
 
 _ATTEMPTS = 8
-_REQUIRED_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | F_SEAL_FUTURE_WRITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,40 +71,18 @@ class Picture:
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    width: int
-    height: int
-    slots: int
-
-    @property
-    def picture_bytes(self) -> int:
-        return self.width * self.height * 3 // 2
-
-    @property
-    def first_slot_at(self) -> int:
-        return _to_page(HEADER.itemsize + self.slots * SLOT.itemsize)
-
-    @property
-    def total_bytes(self) -> int:
-        return self.first_slot_at + self.slots * _to_page(self.picture_bytes)
-
-    def slot_at(self, slot: int) -> int:
-        return self.first_slot_at + slot * _to_page(self.picture_bytes)
-
-    def header(self, memory: mmap.mmap) -> NDArray[Any]:
-        return np.ndarray((), HEADER, memory)
-
-    def heads(self, memory: mmap.mmap) -> NDArray[Any]:
-        return np.ndarray((self.slots,), SLOT, memory, HEADER.itemsize)
-
-    def pictures(self, memory: mmap.mmap) -> Iterator[Plane]:
-        for slot in range(self.slots):
-            yield np.ndarray((self.height * 3 // 2, self.width), np.uint8, memory, self.slot_at(slot))
+def _header(memory: mmap.mmap) -> NDArray[Any]:
+    return np.ndarray((), HEADER, memory)
 
 
-def _to_page(count: int) -> int:
-    return -(-count // _PAGE_BYTES) * _PAGE_BYTES
+def _heads(layout: Layout, memory: mmap.mmap) -> NDArray[Any]:
+    return np.ndarray((layout.slots,), SLOT, memory, layout.head_at(0))
+
+
+def _pictures(layout: Layout, memory: mmap.mmap) -> Iterator[Plane]:
+    for slot in range(layout.slots):
+        shape = (layout.height * 3 // 2, layout.width)
+        yield np.ndarray(shape, np.uint8, memory, layout.picture_at(slot))
 
 
 class RingWriter:
@@ -132,7 +100,7 @@ class RingWriter:
         if not MIN_SLOTS <= slots <= MAX_SLOTS:
             raise ValueError(f"slots = {slots}: must be {MIN_SLOTS} to {MAX_SLOTS}")
         self.size = size
-        layout = _Layout(*size, slots)
+        layout = Layout(*size, slots)
         self.fd = os.memfd_create("scrim-feed", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             memory = _sealed(self.fd, layout.total_bytes)
@@ -141,9 +109,9 @@ class RingWriter:
             raise LocalError(
                 f"no memory for the frame feed: {error.strerror}; Linux 5.1 or newer is needed"
             ) from None
-        self._header = layout.header(memory)
-        self._heads = layout.heads(memory)
-        self._pictures = list(layout.pictures(memory))
+        self._header = _header(memory)
+        self._heads = _heads(layout, memory)
+        self._pictures = list(_pictures(layout, memory))
         self._published = 0
         self._header[()] = (MAGIC, VERSION, *size, slots, 0, b"")
 
@@ -183,7 +151,7 @@ class RingWriter:
 def _sealed(fd: int, total_bytes: int) -> mmap.mmap:
     os.ftruncate(fd, total_bytes)
     memory = mmap.mmap(fd, total_bytes)
-    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _REQUIRED_SEALS | fcntl.F_SEAL_SEAL)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, REQUIRED_SEALS | fcntl.F_SEAL_SEAL)
     return memory
 
 
@@ -203,8 +171,8 @@ class RingReader:
         self._layout = layout
         self._fd = os.dup(fd)
         weakref.finalize(self, os.close, self._fd)
-        self._header = layout.header(memory)
-        self._heads = layout.heads(memory)
+        self._header = _header(memory)
+        self._heads = _heads(layout, memory)
         self._own: Plane = np.zeros((layout.height * 3 // 2, layout.width), np.uint8)
         self._planes = Planes.of(self._own)
         self._seen = 0
@@ -231,7 +199,7 @@ class RingReader:
         before = int(head["lock"])
         if before % 2:
             return None
-        self._copy_pixels(self._layout.slot_at(slot))
+        self._copy_pixels(self._layout.picture_at(slot))
         found = head.copy()
         if int(head["lock"]) != before or int(found["published"]) != published:
             return None
@@ -249,22 +217,7 @@ class RingReader:
             left, at = left[count:], at + count
 
 
-def _opened(fd: int) -> tuple[_Layout, mmap.mmap]:
-    size_bytes = os.fstat(fd).st_size
-    seals = 0
-    with contextlib.suppress(OSError):  # not a memfd: has no seals
-        seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
-    if seals & _REQUIRED_SEALS != _REQUIRED_SEALS:
-        raise LocalError("feed: the memory is not sealed; the other end is not scrim's core")
-    if size_bytes < HEADER.itemsize:
-        raise LocalError(f"feed: {size_bytes} bytes have no room for a header")
-    memory = mmap.mmap(fd, min(size_bytes, _HEADS_BYTES), prot=mmap.PROT_READ)
-    found = np.ndarray((), HEADER, memory).copy()
-    if bytes(found["magic"]) != MAGIC or int(found["version"]) != VERSION:
-        raise LocalError("feed: not a feed of this version: are both ends of the same version?")
-    width, height, slots = (int(found[name]) for name in ("width", "height", "slots"))
-    sides_fit = all(2 <= side <= MAX_SIDE_PX and side % 2 == 0 for side in (width, height))
-    layout = _Layout(width, height, slots)
-    if not sides_fit or not MIN_SLOTS <= slots <= MAX_SLOTS or layout.total_bytes != size_bytes:
-        raise LocalError(f"feed: {width}x{height} in {slots} slots does not fit its {size_bytes} bytes")
-    return layout, memory
+def _opened(fd: int) -> tuple[Layout, mmap.mmap]:
+    size_bytes = ring_layout.sealed_bytes(fd)
+    memory = mmap.mmap(fd, min(size_bytes, HEADS_BYTES), prot=mmap.PROT_READ)
+    return Layout.read(memory[: ring_layout.HEADER.size], size_bytes), memory

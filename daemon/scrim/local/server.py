@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from scrim.errors import LocalError, ScrimError
-from scrim.local.feed import FEED_EVENT, FeedWriter
+from scrim.local.feed import FeedWriter
+from scrim.local.feed_link import FEED_EVENT
 from scrim.local.listening import listen
 from scrim.local.messages import MessageTooLongError, Request, dump, failure, parse_object, parse_request
 from scrim.local.peer import MIN_REQUEST_INTERVAL_S, Peer

@@ -1,0 +1,134 @@
+"""RTSP to a server elsewhere: pushed by RECORD over TCP, encrypted where the URL says rtsps."""
+
+import logging
+from urllib.parse import urlsplit
+
+from scrim.errors import DeviceError
+from scrim.gateway.rtsp.child.gst import Gio, GLib, Gst
+from scrim.gateway.rtsp.child.stream import Stream
+from scrim.gateway.rtsp.child.taps import SOURCE, Gate, Tap
+from scrim.gateway.rtsp.plan import PublishPlan
+
+log = logging.getLogger(__name__)
+
+CONNECT_S = 5
+FIRST_RETRY_S = 1
+LAST_RETRY_S = 30
+"""The pause after a failure doubles from the first to this."""
+
+DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
+
+
+class Publisher:
+    """Pushes for as long as it is open; a server that is gone is looked for again.
+
+    Args:
+        plan: where to.
+        stream: where the units come from.
+
+    Raises:
+        DeviceError: the certificates cannot be read.
+
+    Attributes:
+        state: ``connecting``, ``live`` or ``waiting``.
+        error: why it waits.
+    """
+
+    def __init__(self, plan: PublishPlan, stream: Stream) -> None:
+        self.state = "connecting"
+        self.error: str | None = None
+        self._plan = plan
+        self._stream = stream
+        self._database = _certificates(plan.ca_file) if plan.ca_file else None
+        self._pipeline: Gst.Pipeline | None = None
+        self._tap: Tap | None = None
+        self._retry_s = FIRST_RETRY_S
+        self._is_closed = False
+        self._knock()
+
+    def close(self) -> None:
+        """Stop. Does nothing the second time."""
+        self._is_closed = True
+        self._drop()
+
+    def _knock(self) -> bool:
+        """See whether anybody is there, so that nothing is encoded for nobody."""
+        if self._is_closed:
+            return False
+        self.state = "connecting"
+        parts = urlsplit(self._plan.url)
+        client = Gio.SocketClient.new()
+        client.set_timeout(CONNECT_S)
+        client.set_enable_proxy(False)
+        port = parts.port or DEFAULT_PORTS[parts.scheme]
+        client.connect_to_host_async(parts.hostname, port, None, self._answered)
+        return False
+
+    def _answered(self, client: Gio.SocketClient, result: Gio.AsyncResult) -> None:
+        try:
+            client.connect_to_host_finish(result).close(None)
+        except GLib.Error as error:
+            self._wait(error.message)
+            return
+        if not self._is_closed:
+            self._push()
+
+    def _push(self) -> None:
+        pipeline = self._pipeline = Gst.parse_launch(f"{SOURCE} ! rtspclientsink name=sink protocols=tcp")
+        sink = pipeline.get_by_name("sink")
+        sink.set_property("location", self._plan.url)
+        sink.set_property("latency", 0)
+        sink.set_property("user-agent", "scrim")
+        if self._plan.username:
+            sink.set_property("user-id", self._plan.username)
+            sink.set_property("user-pw", self._plan.password)
+        if self._database is not None:
+            sink.set_property("tls-database", self._database)
+        bus = pipeline.get_bus()
+        bus.add_signal_watch()
+        bus.connect("message::error", self._fault)
+        bus.connect("message::state-changed", self._changed)
+        self._tap = Tap(pipeline.get_by_name("units"), Gate.OPEN)
+        self._stream.add(self._tap)
+        if pipeline.set_state(Gst.State.PLAYING) == Gst.StateChangeReturn.FAILURE:
+            self._wait("it cannot be started")
+
+    def _changed(self, _bus: Gst.Bus, message: Gst.Message) -> None:
+        if message.src is not self._pipeline:
+            return
+        _, state, _ = message.parse_state_changed()
+        if state == Gst.State.PLAYING and self.state != "live":
+            self.state, self.error, self._retry_s = "live", None, FIRST_RETRY_S
+            log.info("publishing to %s", self._plan.url)
+
+    def _fault(self, _bus: Gst.Bus, message: Gst.Message) -> None:
+        error, details = message.parse_error()
+        log.debug("publishing: %s", details)
+        self._wait(error.message)
+
+    def _wait(self, reason: str) -> None:
+        """Say so once, and try again after a pause."""
+        self._drop()
+        if self._is_closed:
+            return
+        if self.error is None:
+            log.warning("publishing to %s: %s; it is tried again", self._plan.url, reason.rstrip("."))
+        self.state, self.error = "waiting", reason
+        GLib.timeout_add_seconds(self._retry_s, self._knock)
+        self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
+
+    def _drop(self) -> None:
+        if self._tap is not None:
+            self._stream.remove(self._tap)
+        self._tap = None
+        if self._pipeline is not None:
+            self._pipeline.get_bus().remove_signal_watch()
+            self._pipeline.set_state(Gst.State.NULL)
+        self._pipeline = None
+
+
+def _certificates(path: str) -> Gio.TlsDatabase:
+    try:
+        return Gio.TlsFileDatabase.new(path)
+    except GLib.Error as error:
+        raise DeviceError(f"rtsp.publish_ca_file = {path}: {error.message}") from None

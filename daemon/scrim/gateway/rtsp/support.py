@@ -1,0 +1,77 @@
+"""Whether this machine can stream by RTSP: which Python has GStreamer's bindings, which encoder there is."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+LAUNCH = Path(__file__).parent / "child" / "launch.py"
+
+_PROBE_S = 20.0
+_KEPT_VARIABLES = ("PATH", "LANG", "LD_LIBRARY_PATH", "GI_TYPELIB_PATH", "GST_DEBUG", "SCRIM_GST_PLUGINS")
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What was found.
+
+    Attributes:
+        missing: Debian's packages to install; empty when it can run.
+        gstreamer: its version in words; empty when it cannot run.
+        encoders: that can be used here, best first.
+        can_publish: whether ``rtsp.publish_url`` can be used.
+    """
+
+    missing: tuple[str, ...]
+    gstreamer: str = ""
+    encoders: tuple[str, ...] = ()
+    can_publish: bool = False
+
+
+def interpreter() -> str:
+    """A Python that has GStreamer's bindings, if any has: this one, else the system's."""
+    return sys.executable if importlib.util.find_spec("gi") else SYSTEM_PYTHON
+
+
+def command(*arguments: str) -> list[str]:
+    """The child's command line."""
+    return [interpreter(), "-I", str(LAUNCH), *arguments]
+
+
+def environment() -> dict[str, str]:
+    """What the child may know of the environment; GStreamer is to scan, fork and write nothing."""
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return kept | {
+        "GST_REGISTRY_DISABLE": "yes",
+        "GST_PLUGIN_SYSTEM_PATH_1_0": "",
+        "GST_PLUGIN_PATH_1_0": "",
+        "GIO_USE_VFS": "local",
+        "GIO_USE_PROXY_RESOLVER": "dummy",
+        "GSETTINGS_BACKEND": "memory",
+    }
+
+
+def probe(encoder: str = "auto") -> Support:
+    """Ask a child what it can do. Takes about 0.2 s.
+
+    Args:
+        encoder: as ``rtsp.encoder``.
+    """
+    try:
+        answer = subprocess.run(
+            command("probe", encoder),
+            env=environment(),
+            capture_output=True,
+            timeout=_PROBE_S,
+            check=True,
+        )
+        found = json.loads(answer.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return Support(missing=("python3-gi", "gir1.2-gst-rtsp-server-1.0"))
+    if found["missing"]:
+        return Support(missing=tuple(found["missing"]))
+    return Support((), found["gstreamer"], tuple(found["encoders"]), found["can_publish"])
