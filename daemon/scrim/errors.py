@@ -4,6 +4,7 @@ ScrimError                 anything below; its text is meant for a person
 ├── ConfigError            a settings document or a patch is wrong; lists every problem
 ├── DeviceError            a camera, file, sink or socket cannot be used
 │   ├── SourceError        the capture side
+│   │   └── CameraHangsError   only a new process may bring it back
 │   ├── SinkError          the delivery side
 │   └── GadgetError        the USB gadget cannot be set up or taken down
 ├── ModelError             a model or its TOML cannot be used
@@ -80,6 +81,10 @@ class DeviceError(ScrimError):
 
 class SourceError(DeviceError):
     """A capture device or file cannot be opened or has stopped delivering."""
+
+
+class CameraHangsError(SourceError):
+    """A camera that was opened again and again and delivers nothing; only a new process may bring it back."""
 
 
 class SinkError(DeviceError):

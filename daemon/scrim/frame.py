@@ -104,11 +104,14 @@ class Frame:
         planes: the picture.
         pts_ns: capture time, nanoseconds of CLOCK_MONOTONIC.
         sequence: counts up by one for each frame the source delivered.
+        small: the same picture, squeezed by the camera's own hardware to about the size that the model looks
+            at; None where there is none.
     """
 
     planes: Planes
     pts_ns: int
     sequence: int
+    small: Planes | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from scrim.core.privacy import Privacy
 from scrim.core.sinks.base import Sink
 from scrim.core.stats import Percentiles, RateMeter, StageClock
 from scrim.core.workers import Latest
-from scrim.errors import DeviceError, SegmentError
+from scrim.errors import CameraHangsError, DeviceError, SegmentError
 from scrim.frame import Caps, Frame, Origin, SafeFrame
 
 logger = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class CaptureLoop:
         watch: is told when the camera is lost and when it is back.
         privacy: says whether the camera may be open; default: always.
         clock_s: monotonic clock, for how long no frame has come.
+        hangs: is called when only a new process can bring the camera back.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class CaptureLoop:
         watch: StateWatch | None = None,
         privacy: Privacy | None = None,
         clock_s: Callable[[], float] = time.monotonic,
+        hangs: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
+        self._hangs = hangs
         self._watch = watch
         self._source = source
         self._mailbox = mailbox
@@ -165,6 +168,8 @@ class CaptureLoop:
     def _fail(self, error: Exception) -> None:
         if isinstance(error, DeviceError):
             self._lose(str(error))
+            if isinstance(error, CameraHangsError):
+                self._hangs()
         else:
             logger.debug("camera: failed", exc_info=error)
             self._lose(f"failed in a way nobody expected: {type(error).__name__}: {error}")

@@ -1,5 +1,7 @@
 """The small RGB picture that the model looks at."""
 
+from operator import ge
+
 import cv2
 import numpy as np
 
@@ -9,6 +11,8 @@ from scrim.frame import Plane, Planes
 
 class ModelInput:
     """Squeezes a frame into the model's shape, from planes that are small already.
+
+    Where the camera has made a small picture itself that has all the pixels the model wants, that is taken.
 
     Args:
         frame_size: (width, height) in pixels of the frames, both even.
@@ -24,12 +28,17 @@ class ModelInput:
 
     def shrink(self, pyramid: Pyramid) -> Plane:
         """The pyramid's frame at model size, RGB, shape (height, width, 3); overwritten by the next call."""
-        level = self._luma_level
-        _resize(pyramid.luma(level), self._planes.y)
-        for source, target in zip(pyramid.chroma(level), (self._planes.u, self._planes.v), strict=True):
+        for source, target in zip(self._sources(pyramid), self._planes, strict=True):
             _resize(source, target)
         cv2.cvtColor(self._i420, cv2.COLOR_YUV2RGB_I420, dst=self._rgb)
         return self._rgb
+
+    def _sources(self, pyramid: Pyramid) -> tuple[Plane, Plane, Plane]:
+        """The smallest planes there are that have all the pixels the model wants."""
+        small = pyramid.frame.small
+        if small is not None and all(map(ge, small.size, self._planes.size)):
+            return small.y, small.u, small.v
+        return pyramid.luma(self._luma_level), *pyramid.chroma(self._luma_level)
 
     @property
     def luma(self) -> Plane:

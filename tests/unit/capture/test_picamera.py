@@ -5,9 +5,11 @@ from concurrent.futures import CancelledError
 import pytest
 
 from scrim.core.capture.buffers import FRAMES_OUT
-from scrim.core.capture.picamera import RESTARTS, PiCamera
+from scrim.core.capture.picamera import HOPELESS_OPENS, RESTARTS, PiCamera
 from scrim.core.capture.picamera_fake import FakePicamera2Module
-from scrim.errors import SourceError
+from scrim.core.model_input import ModelInput
+from scrim.core.pyramid import Pyramid
+from scrim.errors import CameraHangsError, SourceError
 from scrim.frame import Caps
 
 CAPS = Caps(96, 64, 30)
@@ -101,3 +103,87 @@ def test_a_short_silence_is_no_stall() -> None:
     module.stalled = False
     assert camera.read() is not None
     assert module.opened[0].starts == 1
+
+
+def test_a_camera_that_never_recovers_is_said_to_hang_and_one_picture_makes_good() -> None:
+    camera, module = open_camera()
+    module.stalled = True
+    kinds = [given_up(camera, module) for _ in range(HOPELESS_OPENS)]
+    assert kinds == [SourceError] * (HOPELESS_OPENS - 1) + [CameraHangsError]
+    module.stalled = False
+    camera.open()
+    assert camera.read() is not None
+    module.stalled = True
+    assert given_up(camera, module) is SourceError
+
+
+def given_up(camera: PiCamera, module: FakePicamera2Module) -> type[BaseException]:
+    """Open it and read until it is given up; the kind of error."""
+    camera.open()
+    for _ in range(RESTARTS):
+        wait_for_start(camera, module)
+    with pytest.raises(SourceError) as caught:
+        wait_for_start(camera, module)
+    camera.close()
+    return caught.type
+
+
+@pytest.mark.parametrize("stride_px", [2, 64])
+def test_the_small_picture_is_of_the_same_request_and_is_what_the_model_sees(stride_px: int) -> None:
+    module = FakePicamera2Module(stride_px=stride_px)
+    camera = PiCamera(0, CAPS, module, small_size=(32, 16))
+    camera.open()
+    for number in range(3):
+        frame = camera.read()
+        assert frame is not None
+        assert frame.small is not None
+        assert (frame.planes.y == number).all()
+        assert (frame.small.y == number + 10).all()
+        assert (frame.small.u == 110).all()
+        assert (frame.small.v == 210).all()
+        pyramid, model_input = Pyramid(CAPS.size), ModelInput(CAPS.size, (32, 16))
+        pyramid.load(frame)
+        model_input.shrink(pyramid)
+        assert (model_input.luma == number + 10).all()
+
+
+def test_a_small_picture_with_fewer_pixels_than_the_model_wants_is_not_used() -> None:
+    camera = PiCamera(0, CAPS, FakePicamera2Module(), small_size=(32, 16))
+    camera.open()
+    frame = camera.read()
+    assert frame is not None
+    pyramid, model_input = Pyramid(CAPS.size), ModelInput(CAPS.size, (48, 32))
+    pyramid.load(frame)
+    model_input.shrink(pyramid)
+    assert (model_input.luma == 0).all()
+
+
+def test_a_small_picture_larger_than_the_large_one_is_not_asked_for() -> None:
+    camera = PiCamera(0, CAPS, FakePicamera2Module(), small_size=(256, 144))
+    camera.open()
+    frame = camera.read()
+    assert frame is not None
+    assert frame.small is None
+
+
+def test_a_lens_that_moves_is_focused_all_the_time_unless_somebody_wishes_otherwise() -> None:
+    module = FakePicamera2Module(has_focus=True)
+    PiCamera(0, CAPS, module).open()
+    assert module.opened[-1].controls == {"AfMode": 2}
+    PiCamera(0, CAPS, module, wishes={"af_mode": 0, "lens_position": 2.5}).open()
+    assert module.opened[-1].controls == {"AfMode": 0, "LensPosition": 2.5}
+
+
+def test_wishes_that_cannot_be_fulfilled_are_told_and_the_others_are(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    module = FakePicamera2Module()
+    wishes = {"brightness": 9.0, "brigthness": 0.1, "ae_enable": False, "scaler_crop": 1}
+    PiCamera(0, CAPS, module, wishes=wishes).open()
+    assert module.opened[0].controls == {"AeEnable": False}
+    assert (
+        "camera.controls.brightness = 9.0: not a value of it; allowed: -1.0 to 1.0 (default 0.0)"
+        in caplog.text
+    )
+    assert "did you mean brightness?" in caplog.text
+    assert "camera.controls.scaler_crop" in caplog.text

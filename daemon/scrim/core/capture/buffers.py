@@ -36,20 +36,33 @@ class Buffers:
     def __init__(self, count: int = FRAMES_OUT) -> None:
         self._count = count
         self._pool: FramePool | None = None
+        self._small_pool: FramePool | None = None
         self.delivered = 0
         self.dropped = 0
 
-    def prepare(self, size: tuple[int, int]) -> None:
-        """Have buffers of ``size`` (width, height) in pixels; the present ones stay when they fit."""
+    def prepare(self, size: tuple[int, int], small_size: tuple[int, int] | None = None) -> None:
+        """Have buffers of ``size`` (width, height) in pixels; the present ones stay when they fit.
+
+        Args:
+            size: of the frames.
+            small_size: of the small pictures beside them; None where there are none.
+        """
         if self._pool is None or self._pool.size != size:
             self._pool = FramePool(size, self._count)
+        if small_size is not None and (self._small_pool is None or self._small_pool.size != small_size):
+            self._small_pool = FramePool(small_size, self._count)
 
     def lease(self) -> Plane | None:
         """A buffer of shape (height * 3 / 2, width) with old content; None when all are out."""
         return self._pool.lease() if self._pool is not None else None
 
-    def frame(self, i420: Plane, pts_ns: int) -> Frame:
-        """The next frame, made of a leased buffer that is not written to any more."""
-        frame = Frame(Planes.of(i420), pts_ns, self.delivered)
+    def lease_small(self) -> Plane | None:
+        """The same for a small picture."""
+        return self._small_pool.lease() if self._small_pool is not None else None
+
+    def frame(self, i420: Plane, pts_ns: int, small: Plane | None = None) -> Frame:
+        """The next frame, made of leased buffers that are not written to any more."""
+        planes = Planes.of(small) if small is not None else None
+        frame = Frame(Planes.of(i420), pts_ns, self.delivered, planes)
         self.delivered += 1
         return frame

@@ -1,6 +1,7 @@
 """Raspberry Pi cameras, through picamera2."""
 
 import importlib
+import logging
 import time
 from concurrent.futures import CancelledError
 from typing import Any
@@ -9,11 +10,17 @@ import numpy as np
 
 from scrim.core.capture.buffers import Buffers, capture_time_ns
 from scrim.core.capture.pace import READ_LIMIT_S
-from scrim.errors import SourceError
+from scrim.core.capture.picamera_controls import NO_WISHES, Wishes, apply
+from scrim.errors import CameraHangsError, SourceError
 from scrim.frame import Caps, Frame, Plane, Planes
+
+logger = logging.getLogger(__name__)
 
 BUFFERS = 4
 """Fixed, because each change of the count asks for new contiguous memory, which runs out."""
+
+HOPELESS_OPENS = 3
+"""So often it is opened anew for nothing, before it takes a new process; the hardware watchdog is next."""
 
 RESTARTS = 2
 """So often a camera that delivers nothing is stopped and started before it is given up."""
@@ -25,26 +32,42 @@ STALL_S = 1.0
 class PiCamera:
     """A camera of libcamera's, such as a Pi Camera Module. Delivers picamera2's main stream, as YUV420.
 
+    Beside it the camera's hardware makes the small picture that the model looks at, where it can. A lens that
+    can be moved is focused all the time, unless ``wishes`` says otherwise.
+
     When no picture comes for 1 s the camera is stopped and started again; when that has helped twice for
-    nothing, ``read`` raises SourceError, so that the owner opens it anew.
+    nothing, ``read`` raises SourceError, so that the owner opens it anew. One that has been opened anew
+    ``HOPELESS_OPENS`` times without a single picture hangs below this process: then CameraHangsError.
 
     Args:
         index: which camera, as ``rpicam-hello --list-cameras`` numbers them.
         caps: what is wanted; libcamera scales to any even size.
         module: what ``import picamera2`` would give; a stand-in in tests. Needs ``Picamera2`` and
             ``MappedArray``.
+        small_size: (width, height) in pixels of the model's picture; None does without.
+        wishes: libcamera's controls by their names in snake_case, to numbers, booleans, or names of values.
     """
 
-    def __init__(self, index: int, caps: Caps, module: Any = None) -> None:  # noqa: ANN401  (picamera2 has no types)
+    def __init__(
+        self,
+        index: int,
+        caps: Caps,
+        module: Any = None,  # noqa: ANN401  (picamera2 has no types)
+        small_size: tuple[int, int] | None = None,
+        wishes: Wishes = NO_WISHES,
+    ) -> None:
         self._index = index
         self._caps = caps
+        self._wishes = wishes
+        self._small_size = small_size if small_size is not None and _fits(small_size, caps.size) else None
+        self._hangs = 0
         self._module = module
         self._stall_s = max(STALL_S, 2 * caps.frame_interval_s)
         self._camera: Any = None
         self._job: Any = None
         self._restarts = 0
         self._waited_s = 0.0
-        self._stride = 0
+        self._stride = self._small_stride = 0
         self._buffers = Buffers()
 
     @property
@@ -60,10 +83,12 @@ class PiCamera:
         """
         self.close()
         self._module = self._module or _import_picamera2()
-        self._buffers.prepare(self._caps.size)
+        self._buffers.prepare(self._caps.size, self._small_size)
         try:
             self._camera = self._module.Picamera2(self._index)
             self._configure()
+            for refusal in apply(self._camera, self._wishes):
+                logger.warning("picamera:%d: %s", self._index, refusal)
             self._camera.start()
         except IndexError as error:
             raise SourceError(
@@ -91,7 +116,7 @@ class PiCamera:
                 if request is None:
                     self._heed_stall(left_s)
                     return None
-                self._restarts, self._waited_s = 0, 0.0
+                self._restarts, self._waited_s, self._hangs = 0, 0.0, 0
                 frame = self._take(request)
                 if frame is not None:
                     return frame
@@ -115,18 +140,19 @@ class PiCamera:
 
     def _configure(self) -> None:
         interval_us = round(1e6 / self._caps.frame_rate)
+        small = {"size": self._small_size, "format": "YUV420"} if self._small_size is not None else None
         self._camera.configure(
             self._camera.create_video_configuration(
                 main={"size": self._caps.size, "format": "YUV420"},
+                lores=small,
                 buffer_count=BUFFERS,
                 controls={"FrameDurationLimits": (interval_us, interval_us)},
             )
         )
-        main = self._camera.camera_configuration()["main"]
-        if main["format"] != "YUV420" or tuple(main["size"]) != self._caps.size:
-            width, height = main["size"]
-            raise ValueError(f"gives {main['format']} at {width}x{height}, not YUV420 at {self._caps}")
-        self._stride = int(main["stride"])
+        given = self._camera.camera_configuration()
+        self._stride = _stride(given["main"], self._caps.size)
+        if self._small_size is not None:
+            self._small_stride = _stride(given["lores"], self._small_size)
 
     def _wait_for_request(self, limit_s: float) -> Any:  # noqa: ANN401  (picamera2's CompletedRequest)
         """The next completed request; None after the limit, and the next call waits for the same one."""
@@ -147,8 +173,10 @@ class PiCamera:
 
     def _restart(self) -> None:
         if self._restarts >= RESTARTS:
+            self._hangs += 1
+            kind = CameraHangsError if self._hangs >= HOPELESS_OPENS else SourceError
             silent_s = (RESTARTS + 1) * self._stall_s
-            raise SourceError(
+            raise kind(
                 f"picamera:{self._index}: no picture for {silent_s:g} s, also after starting it again; "
                 "check the ribbon cable and the power supply"
             )
@@ -165,19 +193,20 @@ class PiCamera:
                 self._buffers.dropped += 1
                 return None
             with self._module.MappedArray(request, "main") as mapped:
-                self._copy(mapped.array, i420)
-            return self._buffers.frame(i420, capture_time_ns(request.get_metadata().get("SensorTimestamp")))
+                _copy(mapped.array, self._stride, i420)
+            small = self._take_small(request)
+            stamp_ns = capture_time_ns(request.get_metadata().get("SensorTimestamp"))
+            return self._buffers.frame(i420, stamp_ns, small)
         finally:
             request.release()
 
-    def _copy(self, padded: Plane, i420: Plane) -> None:
-        """Copy the planes out of a buffer of shape (height * 3 / 2, stride), chroma half as far apart."""
-        width, height = self._caps.size
-        luma, chroma = padded[:height], padded[height:].reshape(2, height // 2, self._stride // 2)
-        planes = Planes.of(i420)
-        np.copyto(planes.y, luma[:, :width])
-        np.copyto(planes.u, chroma[0, :, : width // 2])
-        np.copyto(planes.v, chroma[1, :, : width // 2])
+    def _take_small(self, request: Any) -> Plane | None:  # noqa: ANN401
+        """The small picture of the same request; None where there is none, or no buffer for it."""
+        small = self._buffers.lease_small() if self._small_size is not None else None
+        if small is not None:
+            with self._module.MappedArray(request, "lores") as mapped:
+                _copy(mapped.array, self._small_stride, small)
+        return small
 
     def _trouble(self, error: BaseException) -> SourceError:
         reason = str(error) or type(error).__name__
@@ -185,6 +214,45 @@ class PiCamera:
             f"picamera:{self._index}: {reason}; is another program using the camera? "
             "`rpicam-hello --list-cameras` must list it"
         )
+
+
+def _fits(small_size: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Whether a small picture can be had: even, and nowhere larger than the large one."""
+    return all(small <= large and not small % 2 for small, large in zip(small_size, size, strict=True))
+
+
+def _stride(stream: dict[str, Any], size: tuple[int, int]) -> int:
+    """Bytes between two rows of a stream's luma.
+
+    Raises:
+        ValueError: it is not what was asked for.
+    """
+    if stream["format"] != "YUV420" or tuple(stream["size"]) != size:
+        width, height = stream["size"]
+        raise ValueError(f"gives {stream['format']} at {width}x{height}, not YUV420 at {size[0]}x{size[1]}")
+    return int(stream["stride"])
+
+
+def _copy(padded: Plane, stride: int, i420: Plane) -> None:
+    """Copy the planes out of a buffer of shape (height * 3 / 2, stride), chroma half as far apart."""
+    planes = Planes.of(i420)
+    width, height = planes.size
+    luma, chroma = padded[:height], padded[height:].reshape(2, height // 2, stride // 2)
+    np.copyto(planes.y, luma[:, :width])
+    np.copyto(planes.u, chroma[0, :, : width // 2])
+    np.copyto(planes.v, chroma[1, :, : width // 2])
+
+
+def cameras() -> list[str]:
+    """What picamera2 sees, one line each: number, sensor and place; empty without it."""
+    try:
+        found = _import_picamera2().Picamera2.global_camera_info()
+    except (SourceError, RuntimeError, OSError):
+        return []
+    return [
+        f"picamera:{at}: {camera.get('Model', '?')}, {camera.get('Id', '?')}"
+        for at, camera in enumerate(found)
+    ]
 
 
 def has_camera() -> bool:

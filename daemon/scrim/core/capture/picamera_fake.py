@@ -16,7 +16,8 @@ class FakePicamera2Module:
 
     Args:
         cameras: how many there are.
-        stride_px: rows of the main stream are padded to a multiple of this.
+        stride_px: rows of each stream are padded to a multiple of this.
+        has_focus: the lens can be moved.
 
     Attributes:
         stalled: no request completes while True.
@@ -24,9 +25,10 @@ class FakePicamera2Module:
         opened: the cameras that were opened.
     """
 
-    def __init__(self, cameras: int = 1, stride_px: int = 64) -> None:
+    def __init__(self, cameras: int = 1, stride_px: int = 64, *, has_focus: bool = False) -> None:
         self.cameras = cameras
         self.stride_px = stride_px
+        self.has_focus = has_focus
         self.stalled = False
         self.error: Exception | None = None
         self.opened: list[FakePicamera2] = []
@@ -42,12 +44,11 @@ class FakePicamera2Module:
     @staticmethod
     def MappedArray(request: "FakeRequest", stream: str) -> "FakeMappedArray":  # noqa: N802
         """Look at a request's picture."""
-        assert stream == "main"  # noqa: S101
-        return FakeMappedArray(request)
+        return FakeMappedArray(request, stream)
 
 
 class FakePicamera2:
-    """A camera: picture n has luma n, chroma 100 and 200 and padding 7."""
+    """A camera: picture n has luma n, chroma 100 and 200 and padding 7; the small one 10 more of each."""
 
     def __init__(self, module: FakePicamera2Module) -> None:
         self._module = module
@@ -57,18 +58,45 @@ class FakePicamera2:
         self.unreleased = 0
         self.is_open = True
         self.is_started = False
+        self.controls: dict[str, Any] = {}
+
+    @property
+    def camera_controls(self) -> dict[str, tuple[Any, Any, Any]]:
+        """What can be turned, with lowest, highest and default."""
+        offered: dict[str, tuple[Any, Any, Any]] = {
+            "AeEnable": (False, True, True),
+            "AeFlickerMode": (0, 1, 0),
+            "Brightness": (-1.0, 1.0, 0.0),
+            "ScalerCrop": ((0, 0, 64, 64), (0, 0, 4608, 2592), (0, 0, 4608, 2592)),
+        }
+        if self._module.has_focus:
+            offered |= {"AfMode": (0, 2, 0), "LensPosition": (0.0, 32.0, 1.0)}
+        return offered
+
+    def set_controls(self, controls: dict[str, Any]) -> None:
+        """Turn something; an unknown control is an error, as in picamera2."""
+        for name in controls:
+            if name not in self.camera_controls:
+                raise RuntimeError(f"Control {name} is not advertised by libcamera")
+        self.controls |= controls
 
     def create_video_configuration(
-        self, main: dict[str, Any], buffer_count: int, controls: dict[str, Any]
+        self,
+        main: dict[str, Any],
+        lores: dict[str, Any] | None,
+        buffer_count: int,
+        controls: dict[str, Any],
     ) -> dict[str, Any]:
         """A configuration to hand to ``configure``."""
-        return {"main": dict(main), "buffer_count": buffer_count, "controls": controls}
+        small = dict(lores) if lores is not None else None
+        return {"main": dict(main), "lores": small, "buffer_count": buffer_count, "controls": controls}
 
     def configure(self, configuration: dict[str, Any]) -> None:
-        """Take the configuration, and say the stride."""
-        main = configuration["main"]
+        """Take the configuration, and say the strides."""
         step = self._module.stride_px
-        main["stride"] = -(-main["size"][0] // step) * step
+        for stream in (configuration["main"], configuration["lores"]):
+            if stream is not None:
+                stream["stride"] = -(-stream["size"][0] // step) * step
         self._configuration = configuration
 
     def camera_configuration(self) -> dict[str, Any]:
@@ -93,14 +121,14 @@ class FakePicamera2:
         assert not wait  # noqa: S101
         return FakeJob(self, self._module)
 
-    def picture(self, number: int) -> Plane:
-        """Picture ``number``, shape (height * 3 / 2, stride)."""
-        main = self._configuration["main"]
-        (width, height), stride = main["size"], main["stride"]
+    def picture(self, number: int, stream: str = "main") -> Plane:
+        """Picture ``number`` of a stream, shape (height * 3 / 2, stride)."""
+        (width, height), stride = (self._configuration[stream][key] for key in ("size", "stride"))
+        more = 10 * (stream == "lores")
         padded = np.full((height * 3 // 2, stride), 7, np.uint8)
-        padded[:height, :width] = number % 256
+        padded[:height, :width] = (number + more) % 256
         chroma = padded[height:].reshape(2, height // 2, stride // 2)
-        chroma[0, :, : width // 2], chroma[1, :, : width // 2] = 100, 200
+        chroma[0, :, : width // 2], chroma[1, :, : width // 2] = 100 + more, 200 + more
         return padded
 
 
@@ -129,12 +157,16 @@ class FakeRequest:
 
     def __init__(self, camera: FakePicamera2, number: int) -> None:
         self._camera = camera
-        self.array = camera.picture(number)
+        self.number = number
         self._stamp_ns = time.monotonic_ns()
 
     def get_metadata(self) -> dict[str, Any]:
         """What libcamera tells about it."""
         return {"SensorTimestamp": self._stamp_ns}
+
+    def picture(self, stream: str) -> Plane:
+        """The picture of one stream."""
+        return self._camera.picture(self.number, stream)
 
     def release(self) -> None:
         """Give the buffer back."""
@@ -144,8 +176,8 @@ class FakeRequest:
 class FakeMappedArray:
     """A request's picture while it may be looked at."""
 
-    def __init__(self, request: FakeRequest) -> None:
-        self.array: Plane = request.array
+    def __init__(self, request: FakeRequest, stream: str) -> None:
+        self.array: Plane = request.picture(stream)
 
     def __enter__(self) -> Self:
         return self
