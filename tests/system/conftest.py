@@ -93,6 +93,8 @@ class StandInCore:
             return dict(self.status())
         if method == "metrics":
             return self.metrics_answer or self.metrics()
+        if method == "settings":
+            return {"revision": 1 + len(self.patches), "settings": self.settings.model_dump(mode="json")}
         if method == "set":
             self.patches.append(params["patch"])
             self.settings = self.settings.patched(params["patch"], live=True)
@@ -158,6 +160,8 @@ class StandInCore:
                 "image": replacement.background_image_url,
                 "fit": replacement.fit,
             },
+            "quality": {"level": 0, "reason": None},
+            "is_somebody_there": True,
             "coverage": 0.31,
             "sinks": self.sinks,  # type: ignore[typeddict-item]
             "rss_mb": 142.0,

@@ -34,6 +34,11 @@ PROMISED = {
     "scrim_segmentations",
     "scrim_segmentations_skipped",
     "scrim_quality_level",
+    "scrim_quality_reason",
+    "scrim_filter_cpu_ratio",
+    "scrim_processing_budget_ratio",
+    "scrim_camera_enabled",
+    "scrim_person_present",
     "scrim_sink_up",
     "scrim_events",
     "scrim_config_revision",
@@ -124,6 +129,8 @@ def test_every_promised_metric_is_there_and_promtool_finds_no_fault(
         assert found['scrim_build_info{accelerator="cpu",model="person-256x144",version="0.1.0"}'] == 1
         assert found['scrim_frames_total{stage="captured"}'] == 344712
         assert found['scrim_sink_up{sink="memory:"}'] == 1
+        assert found["scrim_processing_budget_ratio"] == 0.5
+        assert found["scrim_filter_cpu_ratio"] == pytest.approx(0.0131 * 29.9, rel=1e-3)
         assert found['scrim_sink_dropped_total{sink="memory:"}'] == 2
         assert found['scrim_state{state="running"}'] == 1
         assert sum(value for name, value in found.items() if name.startswith("scrim_state{")) == 1

@@ -19,8 +19,18 @@ from prometheus_client.core import (
 from scrim.local.status import Status
 
 STATES = ("starting", "running", "placeholder", "off")
-CAMERA_STATES = ("starting", "live", "lost")
-PLACEHOLDER_REASONS = ("starting", "camera_lost", "no_safe_picture", "effect_off", "nobody", "stopping")
+CAMERA_STATES = ("starting", "live", "lost", "off")
+PLACEHOLDER_REASONS = (
+    "starting",
+    "camera_lost",
+    "no_safe_picture",
+    "effect_off",
+    "nobody",
+    "stopping",
+    "privacy",
+)
+QUALITY_REASONS = ("time", "temperature", "under-voltage")
+ACCELERATORS = ("cpu", "edgetpu")
 EVENTS = (
     "filter_frame_duration_high",
     "filter_cpu_utilization_high",
@@ -48,10 +58,12 @@ class CoreFigures:
     Attributes:
         status: see :class:`scrim.local.status.Status`.
         metrics: see docs/events-and-metrics.md.
+        settings: in effect.
     """
 
     status: Status
     metrics: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -123,15 +135,17 @@ def _of_core(core: CoreFigures) -> Iterator[Metric]:
     yield from _plain(_COUNTERS, CounterMetricFamily, metrics)
     yield from _frames(status, metrics)
     yield from _states(status)
+    yield from _budget(status, core.settings)
     yield from _machine(metrics)
     yield from _sinks(status, metrics)
 
 
 def _build_info(status: Status, metrics: Mapping[str, Any]) -> Metric:
+    delegate = metrics.get("delegate")
     info = {
         "version": status["version"],
         "model": status["model"]["name"],
-        "accelerator": str(metrics.get("delegate") or "unknown"),
+        "accelerator": delegate if delegate in ACCELERATORS else OTHER,
     }
     return InfoMetricFamily("scrim_build", "What runs here.", value=info)
 
@@ -153,6 +167,9 @@ def _frames(status: Status, metrics: Mapping[str, Any]) -> Iterator[Metric]:
         CounterMetricFamily, "scrim_frames_total", "Frames taken and pictures made.", "stage", counts
     )
     yield _labelled(GaugeMetricFamily, "scrim_frame_rate_hertz", "Frames a second, over 2 s.", "stage", rates)
+    dropped = {"all": frames["dropped"]}
+    meaning = "Frames that were taken and did not go out."
+    yield _labelled(CounterMetricFamily, "scrim_frames_dropped_total", meaning, "reason", dropped)
     yield CounterMetricFamily(
         "scrim_segmentations_skipped_total",
         "Frames that were taken and for which the model did not run.",
@@ -164,12 +181,26 @@ def _states(status: Status) -> Iterator[Metric]:
     yield _one_of("scrim_state", "What the core does.", "state", STATES, status["state"])
     camera = status["camera"]["state"]
     yield _one_of("scrim_camera_state", "What the camera does.", "state", CAMERA_STATES, camera)
+    yield _gauge("scrim_camera_enabled", "0 where somebody wants the camera closed.", camera != "off")
     meaning = "Whether the placeholder goes out, and why."
     reason = status["placeholder_reason"]
     yield _one_of("scrim_placeholder", meaning, "reason", PLACEHOLDER_REASONS, reason)
     there = status.get("is_somebody_there")
     if there is not None:
         yield _gauge("scrim_person_present", "Whether somebody is before the camera.", there)
+
+
+def _budget(status: Status, settings: Mapping[str, Any]) -> Iterator[Metric]:
+    reason = status["quality"]["reason"]
+    meaning = "Why the quality is lowered; none where it is not."
+    yield _one_of("scrim_quality_reason", meaning, "reason", QUALITY_REASONS, reason)
+    stages = status["stages_ms"]
+    busy_ms = (stages["segment"] + stages["matte"] + stages["composite"]) * status["frames"]["rate_out_hz"]
+    yield _gauge("scrim_filter_cpu_ratio", "Share of the time that filtering takes.", busy_ms / 1000)
+    allowed_percent = settings.get("processing_budget_per_frame")
+    if allowed_percent is not None:
+        meaning = "Share of a frame's interval that filtering may take."
+        yield _gauge("scrim_processing_budget_ratio", meaning, allowed_percent / 100)
 
 
 def _machine(metrics: Mapping[str, Any]) -> Iterator[Metric]:

@@ -102,13 +102,13 @@ class MetricsServer:
             return None
         try:
             async with asyncio.timeout(self._patience_s):
-                metrics, status = await asyncio.gather(
-                    self._link.request("metrics"), self._link.request("status")
+                metrics, status, settings = await asyncio.gather(
+                    *map(self._link.request, ("metrics", "status", "settings"))
                 )
         except (LocalError, TimeoutError) as error:
             log.debug("no figures of the core: %s", error)
             return None
-        return CoreFigures(cast("Status", status), metrics)
+        return CoreFigures(cast("Status", status), metrics, settings["settings"])
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
