@@ -262,6 +262,20 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+@pytest.fixture
+def free_ports() -> Callable[[int], list[int]]:
+    """TCP ports of loopback that nobody has now, each another."""
+
+    def find(count: int) -> list[int]:
+        with contextlib.ExitStack() as stack:
+            found = [stack.enter_context(socket.socket()) for _ in range(count)]
+            for one in found:
+                one.bind(("127.0.0.1", 0))
+            return [int(one.getsockname()[1]) for one in found]
+
+    return find
+
+
 def _mosquitto() -> str:
     found = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if found is None:
