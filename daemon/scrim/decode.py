@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -154,15 +154,9 @@ def decode(encoded: int, name: str, give_up: GiveUp = never, timeout_s: float = 
     Raises:
         ImageError: too large, or no JPEG, PNG or WebP, or it took too much, or was given up.
     """
-    seal(encoded)
-    if os.fstat(encoded).st_size > MAX_IMAGE_BYTES:
-        raise ImageError(f"{name}: is larger than 8 MiB; allowed is {FORMATS}")
     pixels = Pixels(memory_file("scrim-picture"), 0, 0)
     try:
-        with _child(encoded, pixels.fd) as child:
-            answer = _wait(child, name, give_up, time.monotonic() + timeout_s)
-        pixels.width, pixels.height = _size(answer, name)
-        seal(pixels.fd)
+        pixels.width, pixels.height = in_child(encoded, (pixels.fd,), name, give_up, timeout_s)
         _check(pixels, name)
     except BaseException:
         pixels.close()
@@ -170,11 +164,40 @@ def decode(encoded: int, name: str, give_up: GiveUp = never, timeout_s: float = 
     return pixels
 
 
+def in_child(
+    encoded: int, results: Sequence[int], name: str, give_up: GiveUp = never, timeout_s: float = DECODE_S
+) -> tuple[int, int]:
+    """Let a child make something of an image; see :mod:`scrim.decode_child`. Waits for it.
+
+    Args:
+        encoded: as for ``decode``.
+        results: empty memfds, one for pixels or two for JPEGs; sealed here once the child is gone.
+        name: as for ``decode``.
+        give_up: the same.
+        timeout_s: the same.
+
+    Returns:
+        (width, height) in pixels of what it says it left in the first; the caller's to check.
+
+    Raises:
+        ImageError: as ``decode``.
+    """
+    seal(encoded)
+    if os.fstat(encoded).st_size > MAX_IMAGE_BYTES:
+        raise ImageError(f"{name}: is larger than 8 MiB; allowed is {FORMATS}")
+    with _child(encoded, results) as child:
+        answer = _wait(child, name, give_up, time.monotonic() + timeout_s)
+    size = _size(answer, name)
+    for result in results:
+        seal(result)
+    return size
+
+
 @contextmanager
-def _child(encoded: int, result: int) -> Iterator["subprocess.Popen[bytes]"]:
+def _child(encoded: int, results: Sequence[int]) -> Iterator["subprocess.Popen[bytes]"]:
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     child = subprocess.Popen(
-        [*_CHILD, str(encoded), str(result)],
+        [*_CHILD, str(encoded), *map(str, results)],
         env=kept
         | {
             "OPENCV_IO_MAX_IMAGE_PIXELS": str(MAX_IMAGE_SIDE_PX**2),
@@ -184,7 +207,7 @@ def _child(encoded: int, result: int) -> Iterator["subprocess.Popen[bytes]"]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        pass_fds=(encoded, result),
+        pass_fds=(encoded, *results),
     )
     try:
         yield child

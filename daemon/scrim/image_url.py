@@ -8,8 +8,12 @@ MAX_URL_CHARACTERS = 4096
 MAX_DATA_URL_CHARACTERS = 192 * 1024
 """With room for the rest of a message, see :data:`scrim.local.messages.MAX_MESSAGE_BYTES`."""
 
-_FETCHED = frozenset({"http", "https", "data"})
+LIBRARY_SCHEME = "library"
+"""Names a picture that the gateway keeps, by its id."""
+
+_FETCHED = frozenset({"http", "https", "data", LIBRARY_SCHEME})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_LIBRARY_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _INVISIBLE = re.compile(r"[\x00-\x20\x7f-\xa0\ud800-\udfff]")
 _LONGEST_SHOWN = 200
 _WITH_HOST = frozenset({"http", "https", "rtsp", "rtsps"})
@@ -36,6 +40,8 @@ def fault_of(url: str) -> str | None:
         return "is too long"
     if scheme == "data":
         return None if url.isascii() and "," in url and not _INVISIBLE.search(url) else "is no data: URL"
+    if scheme == LIBRARY_SCHEME:
+        return None if _LIBRARY_ID.fullmatch(url.partition(":")[2]) else "is no id of the library"
     if scheme == "file":
         return "has a zero byte" if "\0" in url else None
     if _INVISIBLE.search(url):
