@@ -69,6 +69,12 @@ class StandInCore:
         self._server = None
         self._sink.close()
 
+    def resize(self, caps: Caps) -> None:
+        """Another size from here on."""
+        self._sink.close()
+        self._painter = PlaceholderPainter(caps.size)
+        self._sink.open(caps)
+
     def show(self, reason: Reason = Reason.CAMERA_LOST) -> None:
         self.shown += 1
         self._sink.write(self._painter.paint(reason, self.shown))
@@ -98,8 +104,18 @@ class StandInCore:
         if method == "set":
             self.patches.append(params["patch"])
             self.settings = self.settings.patched(params["patch"], live=True)
-            return {"settings": self.settings.model_dump(mode="json")}
+            return self.in_effect()
+        if method == "settings":
+            return self.in_effect()
+        if method == "reset":
+            self.settings = Settings()
+            return self.in_effect()
+        if method == "restart":
+            return {}
         raise LocalError(f"no method {method}")
+
+    def in_effect(self) -> dict[str, Any]:
+        return {"revision": 1 + len(self.patches), "settings": self.settings.without_secrets()}
 
     def metrics(self) -> dict[str, Any]:
         figures = Figures(
@@ -124,18 +140,19 @@ class StandInCore:
     def status(self) -> Status:
         strength = self.settings.background_blur.strength
         replacement = self.settings.background_replacement
+        is_on = self.settings.camera.is_enabled
         return {
             "version": "0.1.0",
             "uptime_s": time.monotonic() - self._began_s + 11520,
-            "state": self.state,  # type: ignore[typeddict-item]
-            "placeholder_reason": self.placeholder_reason,
+            "state": self.state if is_on else "off",  # type: ignore[typeddict-item]
+            "placeholder_reason": self.placeholder_reason if is_on else "privacy",
             "revision": 1 + len(self.patches),
             "camera": {
                 "source": "v4l2:/dev/video0",
-                "state": "live",
+                "state": "live" if is_on else "off",
                 "caps": "1280x720@30",
                 "error": None,
-                "closed_by": [],
+                "closed_by": [] if is_on else ["settings"],
             },
             "frames": {
                 "rate_in_hz": 30.0,
@@ -158,6 +175,7 @@ class StandInCore:
                 "strength_name": strength_name(strength),
                 "color": replacement.default_color,
                 "image": replacement.background_image_url,
+                "image_error": None,
                 "fit": replacement.fit,
             },
             "quality": {"level": 0, "reason": None},

@@ -19,13 +19,25 @@ import simplejpeg
 
 from scrim.config import Settings
 from scrim.errors import ConfigError, DeviceError
+from scrim.frame import Caps
 from scrim.gateway.listening import check_address
-from scrim.gateway.live_picture import MAX_RATE_HZ, MAX_VIEWERS
+from scrim.gateway.live_picture import MAX_RATE_HZ, MAX_VIEWERS, STILL_PX, LivePicture
 from scrim.gateway.service import run
 from scrim.gateway.web.guard import MAX_BODY_BYTES, host_name
 
 POST = {"X-Scrim": "1", "Content-Type": "application/json"}
 DEADLINE_S = 10.0
+CHANGES = (
+    "/api/settings",
+    "/api/reset",
+    "/api/restart",
+    "/api/login",
+    "/api/logout",
+    "/api/backgrounds",
+    "/api/backgrounds/remove",
+)
+"""All that a request can change anything with."""
+
 Scenario = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
 
 
@@ -245,7 +257,110 @@ def test_one_viewer_too_many_is_refused(gateway: Any, stand_in_core: Any) -> Non
     play(gateway, stand_in_core.path, scenario)
 
 
+# Stills
+
+
+def test_a_still_is_what_goes_out_now_whole_or_small(gateway: Any, stand_in_core: Any) -> None:
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        stand_in_core.play()
+        for query, shape in (("", (720, 1280, 3)), ("?size=small", (360, 640, 3))):
+            async with session.get(f"{url}/snapshot.jpg{query}") as answer:
+                assert (answer.status, answer.content_type) == (200, "image/jpeg")
+                assert answer.headers["Cache-Control"] == "no-store"
+                assert simplejpeg.decode_jpeg(await answer.read()).shape == shape
+        async with session.get(f"{url}/snapshot.jpg?size=huge") as answer:
+            assert answer.status == 400
+        answer = await until(session, url, lambda answer: answer["gateway"]["viewers"] == 0)
+        assert answer["gateway"]["encoded"] == 0
+        while stand_in_core.feed.subscribers:
+            await asyncio.sleep(0.01)
+
+    stand_in_core.resize(Caps(1280, 720, 30))
+    play(gateway, stand_in_core.path, scenario)
+
+
+def test_many_who_ask_for_a_still_share_one(stand_in_core: Any) -> None:
+    async def scenario() -> None:
+        picture = LivePicture(stand_in_core.path)
+        small = [asyncio.create_task(picture.still(STILL_PX)) for _ in range(20)]
+        whole = [asyncio.create_task(picture.still()) for _ in range(20)]
+        while not stand_in_core.feed.subscribers:
+            await asyncio.sleep(0.01)
+        stand_in_core.show()
+        assert len(set(await asyncio.gather(*small))) == 1
+        assert len(set(await asyncio.gather(*whole))) == 1
+        assert stand_in_core.shown == 1
+        await picture.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_still_of_a_core_that_is_gone_is_refused(
+    gateway: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scrim.gateway.live_picture._STILL_S", 0.2)
+
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        async with session.get(f"{url}/snapshot.jpg") as answer:
+            assert answer.status == 503
+            assert "core running" in (await answer.json())["errors"][0]["message"]
+
+    play(gateway, tmp_path / "core.sock", scenario)
+
+
+# What happened lately
+
+
+def test_a_page_that_comes_late_is_told_what_happened_and_then_only_what_is_new(
+    gateway: Any, stand_in_core: Any
+) -> None:
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        await connected(session, url)
+        seen: list[str] = []
+        while "camera_lost" not in seen:
+            stand_in_core.publish("camera_lost")
+            answer = await status_of(session, url)
+            seen = [event["event"] for event in answer["events"]]
+        assert seen[0] == "core_here"
+        assert answer["samples"][0]["fps"] == 29.9
+        last = max(item["number"] for item in [*answer["events"], *answer["samples"]])
+        async with session.get(f"{url}/api/status?after={last + 1000}") as later:
+            answer = await later.json()
+            assert (answer["events"], answer["samples"]) == ([], [])
+        for wrong in ("-1", "x", "1e3", "9" * 16, "%C2%B2"):
+            async with session.get(f"{url}/api/status?after={wrong}") as refused:
+                assert refused.status == 400
+
+    play(gateway, stand_in_core.path, scenario)
+
+
 # Changing settings
+
+
+def test_the_form_is_made_of_the_schema_and_what_is_in_effect(gateway: Any, stand_in_core: Any) -> None:
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        await connected(session, url)
+        async with session.get(f"{url}/api/schema") as answer:
+            schema = await answer.json()
+        async with session.get(f"{url}/api/settings") as answer:
+            settings = (await answer.json())["result"]["settings"]
+        assert schema["properties"].keys() == settings.keys()
+        assert schema["properties"]["framing"]["properties"]["max_zoom"]["isLive"] is True
+
+    play(gateway, stand_in_core.path, scenario)
+
+
+def test_settings_go_back_and_the_core_is_restarted(gateway: Any, stand_in_core: Any) -> None:
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        await connected(session, url)
+        stand_in_core.settings = stand_in_core.settings.patched({"strength": 99})
+        for at in ("/api/reset", "/api/restart"):
+            async with session.post(url + at, json={}, headers=POST) as answer:
+                assert (await answer.json())["ok"] is True
+        assert stand_in_core.settings.background_blur.strength == "medium"
+        assert "restart" in stand_in_core.asked
+
+    play(gateway, stand_in_core.path, scenario)
 
 
 def test_a_change_goes_to_the_core(gateway: Any, stand_in_core: Any) -> None:
@@ -331,9 +446,11 @@ def test_a_change_that_a_foreign_page_could_send_is_refused(
         await connected(session, url)
         body = b'{"effect":"off"}'
         sent = gzip.compress(body) if "Content-Encoding" in headers else body
-        async with session.post(f"{url}/api/settings", data=sent, headers=headers) as answer:
-            assert answer.status == status
+        for at in CHANGES:
+            async with session.post(url + at, data=sent, headers=headers) as answer:
+                assert answer.status == status, at
         assert stand_in_core.patches == []
+        assert not {"set", "reset", "restart"} & set(stand_in_core.asked)
         same = POST | {"Sec-Fetch-Site": "same-origin", "Origin": url}
         async with session.post(f"{url}/api/settings", data=body, headers=same) as answer:
             assert answer.status == 200
@@ -344,23 +461,30 @@ def test_a_change_that_a_foreign_page_could_send_is_refused(
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])
 def test_only_post_changes_anything(gateway: Any, stand_in_core: Any, method: str) -> None:
     async def scenario(session: aiohttp.ClientSession, url: str) -> None:
-        async with session.request(method, f"{url}/api/settings", data=b"{}", headers=POST) as answer:
-            assert answer.status == 405
-            assert "Access-Control-Allow-Origin" not in answer.headers
+        await connected(session, url)
+        for at in CHANGES:
+            async with session.request(method, url + at, data=b"{}", headers=POST) as answer:
+                is_read = at in {"/api/settings", "/api/backgrounds"} and method in {"GET", "HEAD"}
+                assert answer.status == (200 if is_read else 405), at
+                assert "Access-Control-Allow-Origin" not in answer.headers
         assert stand_in_core.patches == []
+        assert not {"set", "reset", "restart"} & set(stand_in_core.asked)
 
     play(gateway, stand_in_core.path, scenario)
 
 
+@pytest.mark.parametrize("at", CHANGES)
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_above_the_limit_is_refused_unparsed(gateway: Any, stand_in_core: Any, chunked: bool) -> None:
+def test_a_body_above_the_limit_is_refused_unparsed(
+    gateway: Any, stand_in_core: Any, chunked: bool, at: str
+) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(2 * MAX_BODY_BYTES // 1024):
             yield b" " * 1024
 
     async def scenario(session: aiohttp.ClientSession, url: str) -> None:
         data = pieces() if chunked else b" " * (MAX_BODY_BYTES + 1)
-        async with session.post(f"{url}/api/settings", data=data, headers=POST) as answer:
+        async with session.post(url + at, data=data, headers=POST) as answer:
             assert answer.status == 413
         assert stand_in_core.patches == []
 
@@ -372,7 +496,7 @@ def test_a_body_above_the_limit_is_refused_unparsed(gateway: Any, stand_in_core:
 )
 def test_a_name_rebound_to_loopback_is_refused(gateway: Any, tmp_path: Path, host: str) -> None:
     async def scenario(session: aiohttp.ClientSession, url: str) -> None:
-        for at in ("/", "/api/status", "/preview.mjpg"):
+        for at in ("/", "/api/status", "/preview.mjpg", "/snapshot.jpg", "/api/backgrounds", "/app.js"):
             async with session.get(url + at, headers={"Host": host}) as answer:
                 assert answer.status == 403
         for name in ("localhost:99", "127.0.0.1", "[::1]:8080", "LOCALHOST"):
@@ -385,7 +509,7 @@ def test_a_name_rebound_to_loopback_is_refused(gateway: Any, tmp_path: Path, hos
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_a_foreign_page_can_link_here_but_embed_nothing(gateway: Any, tmp_path: Path, site: str) -> None:
     async def scenario(session: aiohttp.ClientSession, url: str) -> None:
-        for at in ("/api/status", "/preview.mjpg", "/app.js"):
+        for at in ("/api/status", "/preview.mjpg", "/snapshot.jpg", "/api/settings", "/app.js"):
             async with session.get(url + at, headers={"Sec-Fetch-Site": site}) as answer:
                 assert answer.status == 403
         async with session.get(url, headers={"Sec-Fetch-Site": site}) as answer:

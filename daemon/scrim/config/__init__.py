@@ -16,6 +16,7 @@ from scrim.config.sections import (
     MqttSettings,
     PanelSettings,
     PrometheusSettings,
+    WebSettings,
 )
 from scrim.config.strength import STRENGTHS, blur_sigma_px, strength_name, strength_number
 
@@ -33,6 +34,7 @@ __all__ = [
     "PrometheusSettings",
     "RtspSettings",
     "Settings",
+    "WebSettings",
     "blur_sigma_px",
     "from_document",
     "live_part",

@@ -101,7 +101,8 @@ class ReplacementSettings(Section):
     background_image_url: Annotated[ImageURL | None, BeforeValidator(none_if_empty)] = setting(
         None,
         "an image; empty for a colour",
-        "https:, data:, or file: below /var/lib/scrim/backgrounds or /usr/share/scrim/backgrounds",
+        "https:, data:, library: and the id of one that was uploaded, or file: below "
+        "/var/lib/scrim/backgrounds or /usr/share/scrim/backgrounds",
     )
     default_color: Annotated[Color | None, BeforeValidator(none_if_empty)] = setting(
         None,
@@ -241,8 +242,37 @@ class WebSettings(Section):
     """The page for people."""
 
     is_enabled: bool = setting(True, "serve the page", "true or false")
-    host: str = setting("127.0.0.1", "address to listen on", "a loopback address", max_length=253)
+    host: str = setting(
+        "127.0.0.1",
+        "address to listen on; 0.0.0.0 and :: are all there are",
+        "a loopback address; any other needs a password",
+        max_length=253,
+    )
     port: int = setting(8080, "TCP port; 0 takes a free one", "0 to 65535", ge=0, le=65535)
+    password_file: Annotated[str | None, BeforeValidator(none_if_empty)] = setting(
+        None,
+        "file with the password that the page asks for, 8 characters or more. Empty for none, or for the one "
+        "that systemd's credential web-password holds",
+        "path of a file that only its owner can read",
+        max_length=4096,
+    )
+    hosts: tuple[HostName, ...] = setting(
+        (),
+        "names by which the page may be called, beside this machine's own names and addresses; needs a "
+        "password",
+        'a list of names, such as ["camera.example.org"]; or []',
+        max_length=16,
+        strict=False,
+    )
+    certificate: Annotated[str | None, BeforeValidator(none_if_empty)] = setting(
+        None,
+        "speak TLS with this certificate. Empty for plain HTTP, where a password can be read on the way",
+        "path of a PEM file with the chain",
+        max_length=4096,
+    )
+    key: Annotated[str | None, BeforeValidator(none_if_empty)] = setting(
+        None, "its private key", "path of a PEM file that not everybody can read", max_length=4096
+    )
 
 
 class DeviceSettings(Section):

@@ -11,9 +11,9 @@ from scrim.told import exit_status_of
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT."""
-    settings, is_verbose = received(int(sys.argv[1]))
-    start_logging(is_verbose=is_verbose, identifier="scrim-gateway")
-    run(default_path(), settings, _say_where)
+    given = received(int(sys.argv[1]))
+    start_logging(is_verbose=given.is_verbose, identifier="scrim-gateway")
+    run(default_path(), given.settings, _say_where, given.schema)
     return 0
 
 

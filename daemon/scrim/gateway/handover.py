@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -22,9 +23,15 @@ def become_gateway(settings: "Settings", *, is_verbose: bool) -> NoReturn:
         settings: checked.
         is_verbose: whether it logs more.
     """
+    from scrim.config.schema import form_schema
+
     # Without a flag the descriptor outlives the change of program.
     handle = os.memfd_create("scrim-settings", 0)
-    document = {"settings": settings.model_dump(mode="json"), "is_verbose": is_verbose}
+    document = {
+        "settings": settings.model_dump(mode="json"),
+        "schema": form_schema(),
+        "is_verbose": is_verbose,
+    }
     with os.fdopen(os.dup(handle), "w") as file:
         json.dump(document, file)
     warnings = [f"-W{option}" for option in sys.warnoptions]
@@ -32,16 +39,27 @@ def become_gateway(settings: "Settings", *, is_verbose: bool) -> NoReturn:
     os.execv(sys.executable, command)  # noqa: S606  (no shell is the point)
 
 
-def received(handle: int) -> tuple["Settings", bool]:
-    """What ``become_gateway`` left.
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What ``become_gateway`` leaves.
 
-    Returns:
-        The settings, with the values that JSON has for them and without a method; and whether to log more.
+    Attributes:
+        settings: with the values that JSON has for them, and without a method.
+        schema: of all settings, for a form.
+        is_verbose: whether to log more.
     """
+
+    settings: "Settings"
+    schema: Mapping[str, Any]
+    is_verbose: bool
+
+
+def received(handle: int) -> Received:
+    """What ``become_gateway`` left at a descriptor, which is closed."""
     with os.fdopen(handle, "rb") as file:
         file.seek(0)
         document = json.load(file)
-    return plain(document["settings"]), document["is_verbose"]
+    return Received(plain(document["settings"]), document["schema"], document["is_verbose"])
 
 
 def plain(document: Mapping[str, Any]) -> "Settings":

@@ -2,6 +2,11 @@
 
 import errno
 import ipaddress
+import socket
+import ssl
+import stat
+from collections.abc import Iterator
+from pathlib import Path
 
 from aiohttp import web
 
@@ -69,7 +74,9 @@ def _is_address(text: str) -> bool:
     return True
 
 
-async def listen(runner: web.AppRunner, section: str, address: str, port: int) -> str:
+async def listen(
+    runner: web.AppRunner, section: str, address: str, port: int, tls: ssl.SSLContext | None = None
+) -> str:
     """Begin to listen, and return the URL.
 
     Args:
@@ -77,16 +84,78 @@ async def listen(runner: web.AppRunner, section: str, address: str, port: int) -
         section: of the settings, for errors.
         address: as ``check_address`` returned it.
         port: the same; 0 takes a free one.
+        tls: to speak it.
 
     Raises:
         DeviceError: the port cannot be had.
     """
     try:
-        await web.TCPSite(runner, address, port).start()
+        await web.TCPSite(runner, address, port, ssl_context=tls).start()
     except OSError as error:
         raise DeviceError(_refused_port(error, section, address, port)) from None
-    name = f"[{address}]" if ":" in address else address
-    return f"http://{name}:{runner.addresses[0][1]}/"
+    return f"http{'s' if tls else ''}://{_name(address)}:{runner.addresses[0][1]}/"
+
+
+def _name(address: str) -> str:
+    """What to call it in a URL; all addresses have the machine's name."""
+    if ipaddress.ip_address(address).is_unspecified:
+        return socket.gethostname()
+    return f"[{address}]" if ":" in address else address
+
+
+def tls_context(section: str, certificate: str | None, key: str | None) -> ssl.SSLContext | None:
+    """What a server needs to speak TLS, 1.2 or newer; None where the settings name neither file.
+
+    Args:
+        section: of the settings, for errors.
+        certificate: path of a PEM file with the chain.
+        key: path of a PEM file with the private key.
+
+    Raises:
+        ConfigError: one of the two is missing, cannot be read or used, or everybody can read the key.
+    """
+    if certificate is None and key is None:
+        return None
+    problems = list(_tls_problems(section, certificate, key))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not problems:
+        try:
+            context.load_cert_chain(str(certificate), str(key))
+        except (OSError, ValueError) as error:
+            mend = "a certificate and its own key, both PEM, the key without a pass phrase"
+            problems.append(Problem(f"{section}.certificate", str(certificate), _reason(error), mend))
+    if problems:
+        raise ConfigError(problems)
+    return context
+
+
+def _tls_problems(section: str, certificate: str | None, key: str | None) -> Iterator[Problem]:
+    for name, path in (("certificate", certificate), ("key", key)):
+        if path is None:
+            yield Problem(
+                f"{section}.{name}",
+                "",
+                "is missing",
+                f"both {section}.certificate and {section}.key, or neither",
+            )
+            continue
+        try:
+            mode = Path(path).stat().st_mode
+        except OSError as error:
+            yield Problem(f"{section}.{name}", path, error.strerror or str(error), "path of a PEM file")
+            continue
+        if name == "key" and mode & stat.S_IRWXO:
+            yield Problem(f"{section}.{name}", path, f"has mode {stat.S_IMODE(mode):04o}", _CLOSE_KEY)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"cannot be used: {(error.reason or 'not PEM').lower().replace('_', ' ')}"
+    return getattr(error, "strerror", None) or str(error)
+
+
+_CLOSE_KEY = "chmod o= it: everybody on this machine can read it"
 
 
 def _refused_port(error: OSError, section: str, address: str, port: int) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from scrim.decode import GiveUp, decode
 from scrim.errors import ImageError, LocalError
-from scrim.gateway.images import Encoded, ImageFetcher
+from scrim.gateway.images import Encoded
+from scrim.gateway.shelf import Fetcher
 from scrim.image_url import shown
 from scrim.local.asynchronous import AsyncClient
 from scrim.local.client import Channel
@@ -36,7 +37,7 @@ class PictureProvider:
         delivered: the last few URLs, without their secrets, and the sha256 of what was found there.
     """
 
-    def __init__(self, path: Path, fetcher: ImageFetcher) -> None:
+    def __init__(self, path: Path, fetcher: Fetcher) -> None:
         self._path = path
         self._fetcher = fetcher
         self._token = ""

@@ -4,67 +4,89 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Any
 
 from scrim.gateway.addresses import AddressRules
 from scrim.gateway.core_link import CoreLink
 from scrim.gateway.heartbeat import Heartbeat
 from scrim.gateway.images import ImageFetcher
-from scrim.gateway.listening import check_address, listen
 from scrim.gateway.live_picture import LivePicture
 from scrim.gateway.part import Part, keep_running
 from scrim.gateway.pictures import PictureProvider
-from scrim.gateway.web.server import WebServer
+from scrim.gateway.shelf import Fetcher, Shelf, ShelfFirst
+from scrim.gateway.web.server import Around
+from scrim.gateway.web.serving import serve_page
 from scrim.notify import notifier, watchdog_interval_s
+from scrim.places import state_folder
 
 if TYPE_CHECKING:
     from scrim.config import Settings
 
 log = logging.getLogger(__name__)
 
-_STOP_S = 2.0
-"""How long a browser may take to let go when the gateway stops."""
+LIBRARY_FOLDER = "library"
+"""In the folder for state: pictures that people uploaded."""
 
 
-def run(socket_path: Path, settings: "Settings", on_ready: Callable[[str | None], None]) -> None:
+def run(
+    socket_path: Path,
+    settings: "Settings",
+    on_ready: Callable[[str | None], None],
+    schema: Mapping[str, Any] | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT. Does not need the core to be there.
 
     Args:
         socket_path: the local socket.
         settings: checked; those of the gateway's parts are as the local file has them.
         on_ready: called once when everything answers, with the page's URL, or None without a page.
+        schema: of the settings, see :func:`scrim.config.schema.form_schema`; None has it made.
 
     Raises:
         ConfigError: an address to listen on cannot be had, or a password.
         DeviceError: another program has the port.
     """
-    asyncio.run(_run_until_signal(socket_path, settings, on_ready))
+    asyncio.run(_run_until_signal(socket_path, settings, on_ready, schema))
 
 
 async def _run_until_signal(
-    socket_path: Path, settings: "Settings", on_ready: Callable[[str | None], None]
+    socket_path: Path,
+    settings: "Settings",
+    on_ready: Callable[[str | None], None],
+    schema: Mapping[str, Any] | None,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await serve(socket_path, settings, on_ready, stop)
+    await serve(socket_path, settings, on_ready, stop, schema)
 
 
 async def serve(
-    socket_path: Path, settings: "Settings", on_ready: Callable[[str | None], None], stop: asyncio.Event
+    socket_path: Path,
+    settings: "Settings",
+    on_ready: Callable[[str | None], None],
+    stop: asyncio.Event,
+    schema: Mapping[str, Any] | None = None,
 ) -> None:
     """As ``run``, until ``stop`` is set."""
     async with contextlib.AsyncExitStack() as stack:
         notify = notifier()
         link, picture = CoreLink(socket_path), LivePicture(socket_path)
         stack.push_async_callback(picture.close)
-        parts = [Heartbeat(notify, watchdog_interval_s()), *_parts(socket_path, settings, link, picture)]
-        url = await _serve_page(stack, settings, link, picture) if settings.web.is_enabled else None
+        shelf, images = Shelf(state_folder() / LIBRARY_FOLDER), settings.images
+        shelf.sweep()
+        fetcher = ImageFetcher(AddressRules(images.allow_hosts), allow_http=images.allow_http)
+        parts = [
+            Heartbeat(notify, watchdog_interval_s()),
+            *_parts(socket_path, settings, link, picture, ShelfFirst(shelf, fetcher)),
+        ]
+        url = None
+        if settings.web.is_enabled:
+            around = Around(link, picture, shelf, fetcher, _form_schema() if schema is None else schema)
+            url = await serve_page(stack, settings.web, around)
         if settings.prometheus.is_enabled:
             from scrim.gateway.prometheus.serving import serve_metrics
 
@@ -77,7 +99,15 @@ async def serve(
         notify("STOPPING=1")
 
 
-def _parts(socket_path: Path, settings: "Settings", link: CoreLink, picture: LivePicture) -> Iterator[Part]:
+def _form_schema() -> Mapping[str, Any]:
+    from scrim.config.schema import form_schema
+
+    return form_schema()
+
+
+def _parts(
+    socket_path: Path, settings: "Settings", link: CoreLink, picture: LivePicture, fetcher: Fetcher
+) -> Iterator[Part]:
     """Everything that runs beside the page, each imported only when it is wanted.
 
     Args:
@@ -85,30 +115,15 @@ def _parts(socket_path: Path, settings: "Settings", link: CoreLink, picture: Liv
         settings: say what is wanted.
         link: to the core, shared.
         picture: what goes out now, shared: for stills.
+        fetcher: brings images, those of the library too.
     """
     del link, picture  # for the parts to come
-    images = settings.images
-    fetcher = ImageFetcher(AddressRules(images.allow_hosts), allow_http=images.allow_http)
     yield PictureProvider(socket_path, fetcher)
     if settings.rtsp.is_enabled or settings.rtsp.publish_url:
         from scrim.gateway.rtsp.part import RtspPart
         from scrim.gateway.rtsp.plan import plan_of
 
         yield RtspPart(socket_path, plan_of(settings))
-
-
-async def _serve_page(
-    stack: contextlib.AsyncExitStack, settings: "Settings", link: CoreLink, picture: LivePicture
-) -> str:
-    host, port = settings.web.host, settings.web.port
-    address = check_address("web", host, port)
-    server = WebServer(address, link, picture)
-    runner = web.AppRunner(server.app, access_log=None, handler_cancellation=True, shutdown_timeout=_STOP_S)
-    stack.push_async_callback(runner.cleanup)
-    await runner.setup()
-    url = await listen(runner, "web", address, port)
-    log.info("page at %s", url)
-    return url
 
 
 async def _cancelled(running: "asyncio.Future[list[None]]") -> None:

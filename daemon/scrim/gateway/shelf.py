@@ -1,9 +1,10 @@
 """The pictures that people gave to this device to be shown behind them, and those that came with it.
 
-Each is a file of its own, ``<title>.<digest>.jpg``, and is named in the settings by ``library:<id>``. The id has
-the digest in it, so that another picture is never shown under an old name.
+Each is a file of its own, ``<title>.<digest>.jpg``, and is named in the settings by ``library:<id>``. The id
+has the digest in it, so that another picture is never shown under an old name.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -70,7 +71,7 @@ class Shelved:
 
 
 class Shelf:
-    """Keeps pictures in a folder. Every method may wait for the disk; one call at a time.
+    """Keeps pictures in a folder. Every method may wait for the disk; one change at a time.
 
     Args:
         folder: ours; made when the first picture comes.
@@ -194,7 +195,7 @@ class ShelfFirst:
     async def fetch(self, url: str) -> Encoded:
         """See :class:`Fetcher`."""
         if scheme_of(url) == LIBRARY_SCHEME:
-            return self._shelf.open(url)
+            return await asyncio.to_thread(self._shelf.open, url)
         return await self._others.fetch(url)
 
 
@@ -247,12 +248,16 @@ def _sha256(handle: int) -> str:
     return digest.hexdigest()
 
 
+def _for_us_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def _write(path: Path, handle: int) -> None:
     """Whole or not at all, also when the power goes."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(f"{path.name[-40:]}.part")
     try:
-        with part.open("wb") as file:
+        with open(part, "wb", opener=_for_us_alone) as file:
             at = 0
             while count := os.sendfile(file.fileno(), handle, at, _COPY_BYTES):
                 at += count
