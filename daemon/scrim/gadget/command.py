@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from scrim.config import GadgetSettings
+from scrim.errors import GadgetError
 from scrim.gadget.board import UDCS, controller, load_modules, serial_number
 from scrim.gadget.configfs import GADGETS, Configfs, other_gadget_on
 from scrim.gadget.gadget import set_up, take_down
@@ -23,6 +24,11 @@ def up(settings: GadgetSettings) -> str:
     """
     load_modules()
     udc = controller(settings.udc)
+    if holder := other_gadget_on(udc, GADGET):
+        raise GadgetError(
+            f"USB gadget: {udc} belongs to the gadget {holder!r}; take that one down, "
+            "or name another controller in gadget.udc"
+        )
     steps = plan(settings, settings.serial or serial_number())
     is_new = set_up(Configfs(GADGETS / GADGET), steps, udc)
     lines = [f'gadget: {"set up" if is_new else "was set up already"} on {udc} as "{settings.product}"']

@@ -130,8 +130,9 @@ class UsbHost:
             self._stop()
             wanted = self._conversation.stream
             try:
-                self._stream = HostStream(self._node, wanted, self._quality, self._levels)
-                self._stream.start(self._first)
+                stream = HostStream(self._node, wanted, self._quality, self._levels)
+                stream.start(self._first)
+                self._stream = stream
             except OSError as error:
                 self._stop(is_awaited=True)
                 logger.error("usb host: %s at %dx%d: %s", wanted.fourcc, *wanted.size, error)  # noqa: TRY400
