@@ -145,12 +145,16 @@ def _effect_text(effect: EffectStatus) -> str:
 
 def _camera_text(camera: CameraStatus) -> str:
     closed = f"closed by {' and '.join(camera['closed_by'])}" if camera["closed_by"] else ""
-    parts = (camera["source"], camera["state"], camera["caps"], camera["error"], closed)
+    device = camera["device"]
+    named = f"{device['name']}, {device['delivers']}" if device is not None else ""
+    parts = (camera["source"], named, camera["state"], camera["caps"], camera["error"], closed)
     return ", ".join(filter(None, parts))
 
 
 def _sink_text(sink: SinkStatus) -> str:
-    return f"{sink['state']}, {sink['delivered']} frames, {sink['dropped']} dropped" + _why(sink["error"])
+    watched = "" if sink["consumers"] is None else f", {sink['consumers']} watching"
+    frames = f"{sink['delivered']} frames, {sink['dropped']} dropped"
+    return f"{sink['state']}, {frames}{watched}" + _why(sink["error"])
 
 
 def _why(error: str | None) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -52,6 +53,9 @@ def _literal(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, str):
         # JSON's escapes are TOML's too, but TOML wants one for DEL as well.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Mapping):
+        pairs = ", ".join(f"{key} = {_literal(inner)}" for key, inner in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_literal, value)) + "]"
     return repr(value)

@@ -153,6 +153,7 @@ class StandInCore:
                 "caps": "1280x720@30",
                 "error": None,
                 "closed_by": [] if is_on else ["settings"],
+                "device": None,
             },
             "frames": {
                 "rate_in_hz": 30.0,

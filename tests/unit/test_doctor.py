@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 from scrim.config import Settings
+from scrim.core.capture import listing
+from scrim.core.capture.listing import Listed
+from scrim.core.capture.v4l2_offers import Offer
 from scrim.core.doctor import Finding, examine, table
+from scrim.core.node_controls import Control
 from scrim.core.segment.model import models_folder
 from scrim.local.server import LocalServer
 
@@ -42,12 +46,25 @@ def failures(found: dict[str, Finding]) -> set[str]:
 def test_a_healthy_machine():
     found = findings()
     assert failures(found) <= {"groups"}
-    assert list(found) == [
+    assert [name for name in found if not name.strip().startswith("v4l2:")] == [
         *("scrim", "settings", "model", "delegate", "inference", "composite", "time per frame", "camera"),
         *("core", "groups", "state folder", "socket folder", "temperature", "throttling", "power supply"),
     ]
     assert "test:" in found["camera"].found
     assert "person-192x112 float16" in found["model"].found
+
+
+def test_every_camera_is_listed_with_its_formats_and_controls(monkeypatch: pytest.MonkeyPatch):
+    gain = Control(2, "gain", "integer", 10, 100, 10, 50, 30)
+    listed = [
+        Listed("v4l2:/dev/video0", "HD Webcam", "uvcvideo", (Offer("MJPG", (1920, 1080), 30.0),), (gain,)),
+        Listed("v4l2:/dev/video2", error="no permission"),
+    ]
+    monkeypatch.setattr(listing, "cameras", lambda: iter(listed))
+    found = findings()
+    assert found["v4l2:/dev/video0"].found == "HD Webcam (uvcvideo): MJPG to 1920x1080@30"
+    assert found["  v4l2:/dev/video0 gain"].found == "30; takes 10 to 100 in steps of 10; default 50"
+    assert "no permission" in found["v4l2:/dev/video2"].found
 
 
 def test_a_broken_model_is_named_and_another_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -180,7 +197,12 @@ class Running:
     def handle(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         return {
             "state": "running",
-            "camera": {"source": "v4l2:/dev/video99", "state": "live", "error": None},
+            "camera": {
+                "source": "v4l2:/dev/video99",
+                "state": "live",
+                "error": None,
+                "device": {"refused": ["camera.controls.gain = 35: not a value of it"]},
+            },
             "sinks": [
                 {"name": "v4l2loopback:/dev/video98", "state": "open", "error": None},
                 {"name": "v4l2loopback:/dev/video97", "state": "failed", "error": "full"},
@@ -195,6 +217,7 @@ def test_what_a_running_core_holds_is_judged_by_what_it_says(tmp_path: Path):
             sinks=["v4l2loopback:/dev/video98", "v4l2loopback:/dev/video97"],
         )
     assert found["camera"].is_good
+    assert found["camera.controls.gain"].found == "is 35: not a value of it"
     assert found["sink v4l2loopback:/dev/video98"].is_good
     assert found["sink v4l2loopback:/dev/video97"].mend == "full"
     assert "running" in found["core"].found

@@ -24,7 +24,12 @@ def leaves(settings: Any) -> Iterator[tuple[str, object]]:
 
 def test_every_setting_reads_as_before() -> None:
     settings = Settings().patched(
-        {"images": {"allow_hosts": ["nas.lan"]}, "strength": 12, "sinks": ["file:/x.mkv"]}
+        {
+            "images": {"allow_hosts": ["nas.lan"]},
+            "strength": 12,
+            "sinks": ["file:/x.mkv"],
+            "camera": {"controls": {"gain": 20}},
+        }
     )
     assert dict(leaves(plain(settings.model_dump(mode="json")))) == dict(leaves(settings))
 

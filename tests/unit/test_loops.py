@@ -11,6 +11,7 @@ import pytest
 from scrim.core import outlet as outlet_module
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.composite.replace import PictureBackground, color_picture
+from scrim.core.demand import LINGER_S, Demand
 from scrim.core.event_log import EventLog
 from scrim.core.events import Event, Observers, StateWatch
 from scrim.core.ladder import Level
@@ -68,15 +69,31 @@ class ScriptedSource:
         return line
 
 
+class ScriptedDevice(ScriptedSource):
+    """A source that can be replugged: after so many looks it is back."""
+
+    details = None
+
+    def __init__(self, *script: Frame | Caps | Exception | None) -> None:
+        super().__init__(*script)
+        self.looks = 0
+        self.returns_after = 1 << 30
+
+    def has_returned(self) -> bool:
+        self.looks += 1
+        return self.looks >= self.returns_after
+
+
 class Capture:
     """A capture loop that does not wait before it tries again."""
 
-    def __init__(self, *script: Frame | Caps | Exception | None) -> None:
+    def __init__(self, *script: Frame | Caps | Exception | None, is_on_demand: bool = False) -> None:
         self.source = ScriptedSource(*script)
         self.mailbox: Latest[Frame] = Latest()
         self.outlet = Outlet(PlaceholderPainter(CAPS.size), CAPS.frame_interval_s)
         self.privacy = Privacy(self.outlet)
         self.button = self.privacy.switch("button")
+        self.demand = Demand(is_on=is_on_demand, clock_s=lambda: self.source.now_s)
         self.events: list[Event] = []
         self.observers = Observers()
         self.observers.add(EventLog())
@@ -88,6 +105,7 @@ class Capture:
             StateWatch(self._notify),
             self.privacy,
             lambda: self.source.now_s,
+            demand=self.demand,
         )
         self.loop.stop()
 
@@ -163,6 +181,51 @@ def test_a_slow_camera_has_more_than_a_second():
     assert capture.loop.state == "live"
     capture.step()
     assert capture.loop.state == "lost"
+
+
+def test_a_camera_that_is_plugged_in_again_is_opened_at_once():
+    device = ScriptedDevice(GONE, GONE, CAPS, raw())
+    device.returns_after = 3
+    outlet = Outlet(PlaceholderPainter(CAPS.size), CAPS.frame_interval_s)
+    loop = CaptureLoop("scripted", device, Latest(), outlet, device=device)
+    loop.step()
+    assert device.looks == 3
+    device.looks, device.returns_after = 0, 1
+    loop.step()
+    loop.step()
+    assert loop.state == "live"
+    assert device.looks == 1
+
+
+def test_while_nobody_watches_the_camera_stays_closed():
+    capture = Capture(CAPS, raw(), CAPS, raw(1), is_on_demand=True)
+    capture.loop.open()
+    capture.step(2)
+    assert (capture.loop.state, capture.source.opened) == ("idle", 0)
+    assert capture.outlet.reason is Reason.IDLE
+    capture.demand.look([0, 1])
+    capture.step()
+    assert (capture.loop.state, capture.source.opened) == ("live", 1)
+    capture.source.now_s += LINGER_S + 1
+    capture.demand.look([0, 0])
+    capture.step(2)
+    assert (capture.loop.state, capture.loop.caps, capture.source.closed) == ("idle", None, 2)
+    assert capture.mailbox.is_empty
+    capture.demand.look([2])
+    capture.step()
+    assert (capture.loop.state, capture.source.opened) == ("live", 2)
+    assert capture.events == []
+
+
+def test_privacy_beats_a_viewer():
+    capture = Capture(CAPS, raw(), is_on_demand=True)
+    capture.button.set_private(True)
+    capture.demand.look([1])
+    capture.step()
+    assert (capture.loop.state, capture.source.opened) == ("off", 0)
+    capture.button.set_private(False)
+    capture.step()
+    assert capture.loop.state == "live"
 
 
 @pytest.mark.parametrize("error", [ValueError("planted"), KeyError("planted"), MemoryError()])

@@ -7,7 +7,7 @@ change is a patch: ``patched`` applies it to a copy and checks the copy whole.
 from scrim.config.document import LIVE_KEYS, Settings, from_document, live_part
 from scrim.config.file import MAX_SETTINGS_BYTES, load
 from scrim.config.gadget import GadgetSettings
-from scrim.config.kinds import EffectName
+from scrim.config.kinds import ControlValue, EffectName
 from scrim.config.rtsp import RtspSettings
 from scrim.config.sections import (
     DeviceSettings,
@@ -24,6 +24,7 @@ __all__ = [
     "LIVE_KEYS",
     "MAX_SETTINGS_BYTES",
     "STRENGTHS",
+    "ControlValue",
     "DeviceSettings",
     "EffectName",
     "GadgetSettings",

@@ -18,7 +18,7 @@ ModelForm = Literal["auto", "int8", "float16"]
 MODEL_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 _SOURCE = r"(?:auto|demo|test):?|picamera:\d{1,2}|v4l2:/dev/.+|file:.+"
-_SINK = r"v4l2loopback:/dev/.+|(?:file|images):.+|(?:uvc_gadget|memory):?"
+_SINK = r"v4l2loopback:/dev/[^?]+(?:\?format=(?:I420|YUYV|NV12))?|(?:file|images):.+|(?:uvc_gadget|memory):?"
 
 _DELEGATE = r"edgetpu|/.+\.so[.0-9]*"
 
@@ -98,6 +98,8 @@ def none_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
+ControlName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
+ControlValue = bool | int | float | Annotated[str, Field(max_length=64)]
 Strength = Annotated[float | StrengthName, BeforeValidator(_strength)]
 Color = Annotated[str, AfterValidator(_color)]
 EvenPixels = Annotated[int, AfterValidator(_size_px)]

@@ -8,6 +8,8 @@ from pydantic_core import PydanticCustomError
 from scrim.config.kinds import (
     MODEL_NAME,
     Color,
+    ControlName,
+    ControlValue,
     Delegate,
     DeviceId,
     EvenPixels,
@@ -63,6 +65,18 @@ class CameraSettings(Section):
     frame_rate: float = setting(30.0, "frames per second asked of the camera", "1 to 120", ge=1, le=120)
     mirror: bool = setting(False, "swap left and right", "true or false")
     rotate: Literal[0, 90, 180, 270] = setting(0, "degrees clockwise, before mirroring", "0, 90, 180 or 270")
+    on_demand: bool = setting(
+        False,
+        "open the camera only while somebody watches: a program that reads a sink, the page, a USB host. A "
+        "sink that writes files counts as somebody",
+        "true or false",
+    )
+    controls: dict[ControlName, ControlValue] = setting(
+        {},
+        "what to turn on the camera, by the names that scrim doctor lists; the rest stays as it is",
+        'such as { power_line_frequency = "50 Hz", focus_absolute = 30 }',
+        max_length=64,
+    )
 
 
 class ModelSettings(Section):

@@ -288,9 +288,9 @@ class StateWatch:
         self._placeholder = _Track(False, now_s)
         self._level = _Track(0, now_s)
 
-    def camera(self, state: Literal["starting", "live", "lost", "off"], reason: str | None = None) -> None:
-        """Report what the camera does; ``starting`` and ``off`` are neither lost nor back."""
-        if state not in ("starting", "off"):
+    def camera(self, state: str, reason: str | None = None) -> None:
+        """Report what the camera does; only ``live`` and ``lost`` are news."""
+        if state in ("live", "lost"):
             self._switch(self._camera, state == "lost", ("camera_back", "camera_lost"), reason)
 
     def delegate(self, *, is_lost: bool, reason: str | None = None) -> None:

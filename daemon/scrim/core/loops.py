@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from scrim.core.capture.base import Source
+from scrim.core.capture.base import Camera, CameraDetails, Source
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
+from scrim.core.demand import Demand
 from scrim.core.events import StateWatch
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
 from scrim.core.privacy import Privacy
-from scrim.core.sinks.base import Sink
+from scrim.core.sinks.base import Sink, Watched
 from scrim.core.stats import Percentiles, RateMeter, StageClock
 from scrim.core.workers import Latest
 from scrim.errors import CameraHangsError, DeviceError, SegmentError
@@ -24,10 +25,13 @@ FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 10.0
 
 _OFF_PAUSE_S = 0.5
+_LOOK_AGAIN_S = 0.2
+"""How often a camera that is gone is looked for."""
+
 _SILENCE = "no frame for a second"
 
-CameraState = Literal["starting", "live", "lost", "off"]
-"""``off``: closed, because somebody wants it closed."""
+CameraState = Literal["starting", "live", "lost", "off", "idle"]
+"""``off``: closed, because somebody wants it closed; ``idle``: closed, because nobody watches."""
 
 
 class Backoff:
@@ -58,6 +62,8 @@ class CaptureLoop:
         privacy: says whether the camera may be open; default: always.
         clock_s: monotonic clock, for how long no frame has come.
         hangs: is called when only a new process can bring the camera back.
+        device: the camera itself, below whatever ``source`` makes of its frames.
+        demand: says whether anybody watches; default: always.
     """
 
     def __init__(
@@ -70,11 +76,14 @@ class CaptureLoop:
         privacy: Privacy | None = None,
         clock_s: Callable[[], float] = time.monotonic,
         hangs: Callable[[], None] = lambda: None,
+        device: Source | None = None,
+        demand: Demand | None = None,
     ) -> None:
         self.name = name
         self._hangs = hangs
         self._watch = watch
         self._source = source
+        self._device = device if isinstance(device, Camera) else None
         self._mailbox = mailbox
         self._outlet = outlet
         self._privacy = privacy if privacy is not None else Privacy(outlet)
@@ -82,7 +91,9 @@ class CaptureLoop:
         self._epoch = self._privacy.epoch
         self._wake = threading.Event()
         self._is_stopping = False
+        self._demand = demand if demand is not None else Demand(is_on=False)
         self._privacy.follow(self._wake.set)
+        self._demand.follow(self._wake.set)
         self._backoff = Backoff()
         self._newest_s = clock_s()
         self.clock = StageClock()
@@ -96,13 +107,18 @@ class CaptureLoop:
         """Frames that a newer one displaced before the pipeline took them."""
         return self._mailbox.dropped
 
+    @property
+    def details(self) -> CameraDetails | None:
+        """What the camera says of itself; None for a source that is none, and before it was opened."""
+        return self._device.details if self._device is not None else None
+
     def open(self) -> None:
-        """Open the camera, unless it is open or somebody wants it closed.
+        """Open the camera, unless it is open, somebody wants it closed or nobody watches.
 
         Raises:
             SourceError: it cannot be used.
         """
-        if self.caps is None and not self._privacy.is_private:
+        if self.caps is None and not self._privacy.is_private and self._demand.is_there:
             self.caps = self._source.open()
             self._newest_s = self._clock_s()
             logger.info("camera: open, %s", self.caps)
@@ -113,7 +129,10 @@ class CaptureLoop:
         if self._privacy.is_private or epoch != self._epoch:
             self._stay_closed(epoch)
             return
-        if self.state == "off":
+        if not self._demand.is_there:
+            self._rest()
+            return
+        if self.state in ("off", "idle"):
             self._come_back()
         try:
             self.open()
@@ -149,6 +168,17 @@ class CaptureLoop:
         if self._privacy.is_private:
             self._pause(_OFF_PAUSE_S)
 
+    def _rest(self) -> None:
+        """Close the camera until somebody watches."""
+        if self.state != "idle":
+            self.close()
+            self._mailbox.clear()
+            self._outlet.because(Reason.IDLE)
+            self._outlet.drop()
+            logger.info("camera: closed, nobody watches")
+            self._turn("idle")
+        self._pause(_OFF_PAUSE_S)
+
     def _come_back(self) -> None:
         self._outlet.because(Reason.STARTING)
         self._turn("starting")
@@ -174,7 +204,18 @@ class CaptureLoop:
             logger.debug("camera: failed", exc_info=error)
             self._lose(f"failed in a way nobody expected: {type(error).__name__}: {error}")
         self.close()
-        self._pause(self._backoff.next_s())
+        self._await_return(self._backoff.next_s())
+
+    def _await_return(self, seconds: float) -> None:
+        """Pause, but no longer than until the camera is plugged in again."""
+        left_s = seconds
+        while left_s > 0:
+            if self._device is not None and self._device.has_returned():
+                self._backoff.reset()
+                return
+            if self._pause(min(left_s, _LOOK_AGAIN_S)):
+                return
+            left_s -= _LOOK_AGAIN_S
 
     def _lose(self, why: str) -> None:
         if self.state == "lost" and self.error == why:
@@ -194,11 +235,12 @@ class CaptureLoop:
         """How long a camera may say nothing: slow ones have more time."""
         return max(1.0, 1.5 * self.caps.frame_interval_s) if self.caps is not None else 1.0
 
-    def _pause(self, seconds: float) -> None:
-        """Wait, but not for the thread's end nor for a switch that somebody turned."""
-        self._wake.wait(seconds)
+    def _pause(self, seconds: float) -> bool:
+        """Wait, but not for the thread's end nor for a switch that somebody turned; whether there was one."""
+        is_woken = self._wake.wait(seconds)
         if not self._is_stopping:
             self._wake.clear()
+        return is_woken
 
 
 class PipelineLoop:
@@ -351,6 +393,11 @@ class SinkLoop:
         self.is_open = False
         self.error: str | None = None
         self.delivered = 0
+
+    @property
+    def consumers(self) -> int | None:
+        """How many take pictures of it; None where nobody can tell."""
+        return self._sink.consumers if isinstance(self._sink, Watched) else None
 
     @property
     def is_idle(self) -> bool:

@@ -47,17 +47,49 @@ def holders(device: str, proc: Path = _PROC) -> list[str]:
     return sorted(_program(process) for process in _processes(proc) if _holds(process, target))
 
 
+def count_holders(device: str, proc: Path = _PROC) -> int | None:
+    """How many other programs have ``device`` open; None when none is seen, but some cannot be looked at."""
+    target = os.path.realpath(device)
+    count, is_sure = 0, True
+    for process in _processes(proc):
+        try:
+            count += target in _open_files(process)
+        except PermissionError:
+            is_sure = False
+    return count if count or (is_sure and _sees_others(proc)) else None
+
+
+def _sees_others(proc: Path) -> bool:
+    """Whether the process list is whole: a sandbox may hide everybody else's, the first process first."""
+    return (proc / "1").is_dir()
+
+
+def _open_files(process: Path) -> set[str]:
+    """What a process has open.
+
+    Raises:
+        PermissionError: it cannot be looked at.
+    """
+    found = set()
+    try:
+        for link in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(str(link.readlink()))
+    except PermissionError:
+        raise
+    except OSError:
+        pass  # it has ended
+    return found
+
+
 def _processes(proc: Path) -> Iterator[Path]:
     own = str(os.getpid())
     return (entry for entry in proc.iterdir() if entry.name.isdecimal() and entry.name != own)
 
 
 def _holds(process: Path, target: str) -> bool:
-    with contextlib.suppress(OSError):
-        for link in (process / "fd").iterdir():
-            with contextlib.suppress(OSError):
-                if str(link.readlink()) == target:
-                    return True
+    with contextlib.suppress(PermissionError):
+        return target in _open_files(process)
     return False
 
 

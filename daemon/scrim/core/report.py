@@ -7,6 +7,7 @@ from typing import Literal
 
 from scrim import __version__
 from scrim.config import Settings, strength_name, strength_number
+from scrim.core.capture.base import CameraDetails
 from scrim.core.control import Control
 from scrim.core.health import HealthReader, ProcessReader
 from scrim.core.loops import CaptureLoop, OutletLoop, PipelineLoop, SinkLoop
@@ -17,8 +18,8 @@ from scrim.core.privacy import Privacy
 from scrim.core.regulator import Regulator
 from scrim.core.segment.loading import LoadedModel
 from scrim.image_url import without_secrets
-from scrim.local.feed import FeedWriter
 from scrim.local.status import (
+    DeviceStatus,
     EffectStatus,
     FramesStatus,
     ModelStatus,
@@ -45,7 +46,6 @@ class Parts:
         processing: feeds the pipeline.
         outgoing: feeds the sinks.
         sinks: one loop each.
-        feed: whose subscribers are the consumers of the sink ``feed``.
         privacy: who wants the camera closed.
         regulator: chooses the quality.
         errors: counts what was logged as an error.
@@ -60,7 +60,6 @@ class Parts:
     processing: PipelineLoop
     outgoing: OutletLoop
     sinks: list[SinkLoop]
-    feed: FeedWriter
     privacy: Privacy
     regulator: Regulator
     errors: ErrorCount
@@ -95,6 +94,7 @@ class Report:
                 "caps": str(self._parts.capture.caps or ""),
                 "error": self._parts.capture.error,
                 "closed_by": list(self._parts.privacy.parties),
+                "device": _device(self._parts.capture.details),
             },
             "frames": self._frames(),
             "latency_ms": {"p50": round(latency.at(50), 1), "p95": round(latency.at(95), 1)},
@@ -147,8 +147,7 @@ class Report:
         )
 
     def _sink_figures(self, sink: SinkLoop) -> DeviceFigures:
-        consumers = self._parts.feed.subscribers if sink.name == FEED_NAME else None
-        return DeviceFigures(sink.name, _sink(sink)["state"], consumers)
+        return DeviceFigures(sink.name, _sink(sink)["state"], sink.consumers)
 
     def _state(self, *, is_placeholder: bool) -> State:
         if not is_placeholder:
@@ -206,6 +205,18 @@ def _effect(settings: Settings, missing: str | None) -> EffectStatus:
     }
 
 
+def _device(details: CameraDetails | None) -> DeviceStatus | None:
+    if details is None:
+        return None
+    return {
+        "name": details.name,
+        "place": details.place,
+        "delivers": details.delivers,
+        "controls": dict(details.controls),
+        "refused": list(details.refused),
+    }
+
+
 def _sink(loop: SinkLoop) -> SinkStatus:
     state: Literal["open", "failed"] = "failed" if loop.error else "open"
     return {
@@ -213,6 +224,7 @@ def _sink(loop: SinkLoop) -> SinkStatus:
         "state": state,
         "delivered": loop.delivered,
         "dropped": loop.mailbox.dropped,
+        "consumers": loop.consumers,
         "error": loop.error,
     }
 

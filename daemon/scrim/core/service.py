@@ -14,11 +14,14 @@ import cv2
 
 from scrim.config import Settings
 from scrim.core.answers import Answers
+from scrim.core.capture.base import Source
+from scrim.core.capture.first import FirstCamera
 from scrim.core.capture.orient import Oriented, turned
 from scrim.core.capture.registry import find_camera, make_source
 from scrim.core.capture.scale import Scaled
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.control import Control, InEffect, hidden_by
+from scrim.core.demand import Demand
 from scrim.core.event_log import EventLog
 from scrim.core.events import Event, Observers, StateWatch, config_selected, filter_failed, filter_started
 from scrim.core.images import Images
@@ -106,6 +109,7 @@ def run(
         logger.info("core: running, socket %s", socket_path)
         while not stop.wait(_SUPERVISION_INTERVAL_S):
             filtering.regulator.step()
+            output.demand.look(sink.consumers for sink in output.sinks)
             show_lights()
             why = filtering.model.delegate_error
             output.watch.delegate(is_lost=why is not None, reason=why)
@@ -124,6 +128,7 @@ class _Output:
     observers: Observers
     watch: StateWatch
     privacy: Privacy
+    demand: Demand
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,7 @@ def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[obje
     caps = Caps(camera.width, camera.height, camera.frame_rate)
     painter = PlaceholderPainter(caps.size)
     outlet = Outlet(painter, caps.frame_interval_s)
-    privacy = Privacy(outlet)
+    privacy, demand = Privacy(outlet), Demand(is_on=camera.on_demand)
     feed, observers = FeedWriter(), Observers()
     for observer in (EventLog(), *listening):
         observers.add(observer)
@@ -166,7 +171,7 @@ def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[obje
     loop = OutletLoop(outlet, [sink.mailbox for sink in sinks], watch)
     stack.enter_context(_running("outlet", loop.step))
     stack.callback(_say_goodbye, outlet, loop, sinks)
-    return _Output(caps, outlet, feed, sinks, loop, observers, watch, privacy)
+    return _Output(caps, outlet, feed, sinks, loop, observers, watch, privacy, demand)
 
 
 def _start_panel(
@@ -248,16 +253,24 @@ def _open_capture(
     stack: ExitStack, settings: Settings, output: _Output, filtering: _Filtering, *, is_patient: bool
 ) -> CaptureLoop:
     camera = settings.camera
-    name = find_camera() if camera.source == "auto" else camera.source
     asked = turned(output.caps, camera.rotate)
-    source = Oriented(make_source(name, asked), mirror=camera.mirror, rotate=camera.rotate)
+
+    def make(url: str) -> Source:
+        return make_source(url, asked, controls=camera.controls)
+
+    name = find_camera() if camera.source == "auto" else camera.source
+    is_awaited = is_patient and camera.source == "auto" and name == "demo:"
+    device = FirstCamera(make) if is_awaited else make(name)
+    source = Oriented(device, mirror=camera.mirror, rotate=camera.rotate)
     capture = CaptureLoop(
-        name,
+        "auto" if is_awaited else name,
         Scaled(source, output.caps.size),
         filtering.mailbox,
         output.outlet,
         output.watch,
         output.privacy,
+        device=device,
+        demand=output.demand,
     )
     stack.callback(capture.close)
     if not is_patient:
@@ -277,7 +290,6 @@ def _start_answering(stack: ExitStack, socket_path: Path, core: _Core) -> None:
         filtering.loop,
         output.loop,
         output.sinks,
-        output.feed,
         output.privacy,
         filtering.regulator,
         core.errors,

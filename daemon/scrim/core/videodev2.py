@@ -19,6 +19,8 @@ from typing import Any, Protocol
 import numpy as np
 import videodev2 as v4l2
 
+from scrim.core import loopback_events
+from scrim.core.node_controls import Control, controls_of, set_control
 from scrim.frame import Plane
 
 LOOPBACK_DRIVER = "v4l2 loopback"
@@ -113,6 +115,12 @@ class Node(Protocol):
     def set_frame_rate(self, direction: Direction, frame_rate: float) -> float:
         """Ask for a frame rate; the answer is what it will be."""
 
+    def controls(self) -> list[Control]:
+        """What can be turned, in the driver's order."""
+
+    def set_control(self, number: int, value: int) -> None:
+        """Give a control a value."""
+
     def start(self, buffers: int) -> None:
         """Map buffers, queue them all, start streaming."""
 
@@ -127,6 +135,12 @@ class Node(Protocol):
 
     def write(self, data: Plane, limit_s: float) -> int:
         """Write one picture at once, waiting up to ``limit_s`` for room; the bytes taken, 0 when in vain."""
+
+    def tell_of_readers(self) -> bool:
+        """Ask a loopback device to tell who reads it; whether it does so."""
+
+    def readers(self) -> int | None:
+        """How many read, as it told since the last time; None where it told nothing."""
 
     def stop(self) -> None:
         """Stop streaming and let the buffers go."""
@@ -237,6 +251,14 @@ class VideoNode:
             self._ioctl(v4l2.VIDIOC_S_PARM, wish)
         return interval.denominator / interval.numerator if interval.numerator else frame_rate
 
+    def controls(self) -> list[Control]:
+        """What can be turned, in the driver's order."""
+        return controls_of(self._ioctl)
+
+    def set_control(self, number: int, value: int) -> None:
+        """Give a control a value."""
+        set_control(self._ioctl, number, value)
+
     def start(self, buffers: int) -> None:
         """Map buffers, queue them all, start streaming."""
         request = v4l2.v4l2_requestbuffers(
@@ -287,6 +309,14 @@ class VideoNode:
             return os.write(self._fd, data.data)
         except BlockingIOError:
             return 0
+
+    def tell_of_readers(self) -> bool:
+        """Ask a loopback device to tell who reads it; whether it does so."""
+        return loopback_events.subscribe(self._ioctl)
+
+    def readers(self) -> int | None:
+        """How many read, as it told since the last time; None where it told nothing."""
+        return loopback_events.newest(self._ioctl)
 
     def stop(self) -> None:
         """Stop streaming and let the buffers go."""

@@ -5,10 +5,13 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Self
 
 import numpy as np
 import videodev2 as v4l2
 
+from scrim.core.node_controls import Control
 from scrim.core.videodev2 import LOOPBACK_DRIVER, Capability, Direction, Filled, Format
 from scrim.frame import Plane
 
@@ -33,11 +36,47 @@ class FakeNode:
     Attributes:
         failures: method name to the errno it raises next and from then on.
         is_open: False after ``close``.
+        turnable: the controls, see ``with_controls``.
+        values: theirs, by number.
+        tells: whether it tells of readers.
+        reading: how many there are.
     """
 
     def __init__(self) -> None:
         self.failures: dict[str, int] = {}
         self.is_open = True
+        self.turnable: tuple[Control, ...] = ()
+        self.values: dict[int, int | None] = {}
+        self.tells = False
+        self.reading = 0
+        self._told: int | None = None
+
+    def with_controls(self, *controls: Control) -> Self:
+        """Have these controls, at their values."""
+        self.turnable = controls
+        self.values = {control.number: control.value for control in controls}
+        return self
+
+    def controls(self) -> list[Control]:
+        """Those that were given, as they stand."""
+        return [replace(control, value=self.values[control.number]) for control in self.turnable]
+
+    def set_control(self, number: int, value: int) -> None:
+        """Take any value that is in range, ERANGE for others."""
+        self.fail("set_control")
+        control = next(control for control in self.turnable if control.number == number)
+        if not control.lowest <= value <= control.highest:
+            raise _refusal(errno.ERANGE)
+        self.values[number] = value
+
+    def tell_of_readers(self) -> bool:
+        """As ``tells`` says."""
+        return self.tells
+
+    def readers(self) -> int | None:
+        """``reading``, when that has changed."""
+        told, self._told = self._told, self.reading
+        return None if told == self.reading else self.reading
 
     def fail(self, method: str) -> None:
         """Raise the OSError planned for ``method``, if any."""

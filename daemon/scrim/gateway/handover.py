@@ -64,10 +64,17 @@ def received(handle: int) -> Received:
 
 def plain(document: Mapping[str, Any]) -> "Settings":
     """Settings that can be read by attribute like the real ones, and need no library."""
-    return cast("Settings", _plain(document))
+    sections = {
+        key: _section(value) if isinstance(value, Mapping) else _plain(value)
+        for key, value in document.items()
+    }
+    return cast("Settings", SimpleNamespace(**sections))
+
+
+def _section(section: Mapping[str, Any]) -> SimpleNamespace:
+    """A section, of which a value may be a table of its own."""
+    return SimpleNamespace(**{key: _plain(value) for key, value in section.items()})
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, Mapping):
-        return SimpleNamespace(**{key: _plain(inner) for key, inner in value.items()})
     return tuple(map(_plain, value)) if isinstance(value, list) else value

@@ -3,14 +3,31 @@
 from typing import Literal, TypedDict
 
 State = Literal["starting", "running", "placeholder", "off"]
-CameraState = Literal["live", "starting", "lost", "off"]
+CameraState = Literal["live", "starting", "lost", "off", "idle"]
 SinkState = Literal["open", "failed"]
+
+
+class DeviceStatus(TypedDict):
+    """What a camera says of itself.
+
+    ``place`` is where it is looked for, its stable name if it has one; ``delivers`` reads as
+    ``MJPG 1280x720@30``; ``controls`` are names and values; ``refused`` says of each control of the settings
+    that could not be set why not.
+    """
+
+    name: str
+    place: str
+    delivers: str
+    controls: dict[str, int]
+    refused: list[str]
 
 
 class CameraStatus(TypedDict):
     """The capture side. ``caps`` reads as ``1280x720@30``; empty while the size is not known.
 
-    ``closed_by`` names who wants the camera closed, such as ``settings``; then the state is ``off``.
+    ``closed_by`` names who wants the camera closed, such as ``settings``; then the state is ``off``. It is
+    ``idle`` while the camera is closed because nobody watches. ``device`` is null for a source that is no
+    device, and before it was opened.
     """
 
     source: str
@@ -18,6 +35,7 @@ class CameraStatus(TypedDict):
     caps: str
     error: str | None
     closed_by: list[str]
+    device: DeviceStatus | None
 
 
 class FramesStatus(TypedDict):
@@ -84,12 +102,16 @@ class QualityStatus(TypedDict):
 
 
 class SinkStatus(TypedDict):
-    """One sink. ``error`` says why it failed and what mends it."""
+    """One sink. ``error`` says why it failed and what mends it.
+
+    ``consumers`` is how many take its pictures; null where nobody can tell.
+    """
 
     name: str
     state: SinkState
     delivered: int
     dropped: int
+    consumers: int | None
     error: str | None
 
 

@@ -2,13 +2,16 @@
 
 import errno
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import simplejpeg
 
-from scrim.core.capture.v4l2 import Offer, V4L2Camera, choose
+from scrim.core.capture.v4l2 import RESTART_AFTER_S, V4L2Camera
+from scrim.core.capture.v4l2_offers import Offer, choose
+from scrim.core.node_controls import Control
 from scrim.core.videodev2 import Format
 from scrim.core.videodev2_fake import FakeCamera, Sizes
 from scrim.errors import SourceError
@@ -174,3 +177,83 @@ def test_a_file_is_no_camera(tmp_path: Path) -> None:
     (tmp_path / "video0").touch()
     with pytest.raises(SourceError, match="ENOTTY"):
         V4L2Camera(str(tmp_path / "video0"), CAPS).open()
+
+
+def test_a_camera_that_stays_silent_is_stopped_and_started() -> None:
+    now_s = [0.0]
+    node = FakeCamera({"YU12": {SIZE: 30.0}}, picture)
+    camera = V4L2Camera("/dev/video9", CAPS, lambda _: node, clock_s=lambda: now_s[0])
+    camera.open()
+    starts: list[int] = []
+    node.start = starts.append  # type: ignore[method-assign]
+    node.paused = True
+    for _ in range(3):
+        now_s[0] += RESTART_AFTER_S * 0.4
+        assert camera.read() is None
+    assert len(starts) == 1
+    now_s[0] += RESTART_AFTER_S * 0.9
+    assert camera.read() is None
+    assert len(starts) == 1
+
+
+def test_it_is_looked_for_by_its_stable_name_once_it_was_opened() -> None:
+    opened: list[str] = []
+
+    def open_node(path: str) -> FakeCamera:
+        opened.append(path)
+        return FakeCamera({"YU12": {SIZE: 30.0}}, picture)
+
+    camera = V4L2Camera("/dev/video9", CAPS, open_node, name_of=lambda _: "/dev/v4l/by-id/usb-cam")
+    camera.open()
+    camera.close()
+    camera.open()
+    assert opened == ["/dev/video9", "/dev/v4l/by-id/usb-cam"]
+    assert camera.place == "/dev/v4l/by-id/usb-cam"
+
+
+def test_a_name_that_udev_makes_late_is_found_with_the_first_picture() -> None:
+    names: Iterator[str | None] = iter([None, "/dev/v4l/by-id/usb-cam"])
+    camera = V4L2Camera(
+        "/dev/video9",
+        CAPS,
+        lambda _: FakeCamera({"YU12": {SIZE: 30.0}}, picture),
+        name_of=lambda _: next(names),
+    )
+    camera.open()
+    assert camera.place == "/dev/video9"
+    assert camera.read() is not None
+    assert camera.place == "/dev/v4l/by-id/usb-cam"
+
+
+def test_its_return_is_noticed_after_it_was_pulled_out(tmp_path: Path) -> None:
+    device = tmp_path / "video9"
+    device.touch()
+    node = FakeCamera({"YU12": {SIZE: 30.0}}, picture)
+    camera = V4L2Camera(str(device), CAPS, lambda _: node)
+    camera.open()
+    node.failures["ready"] = errno.ENODEV
+    with pytest.raises(SourceError):
+        camera.read()
+    assert not camera.has_returned()
+    device.unlink()
+    assert not camera.has_returned()
+    device.touch()
+    assert camera.has_returned()
+
+
+def test_controls_are_set_and_told_and_what_is_refused_stops_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gain = Control(2, "gain", "integer", 10, 100, 10, 50, 50)
+    node = FakeCamera({"YU12": {SIZE: 30.0}}, picture).with_controls(gain)
+    camera = V4L2Camera("/dev/video9", CAPS, lambda _: node, {"gain": 20, "zoom": 1})
+    assert camera.details is None
+    for _ in range(2):
+        camera.open()
+    assert camera.read() is not None
+    assert camera.details is not None
+    assert camera.details.name == "Fake Camera"
+    assert camera.details.delivers == "YU12 96x64@30"
+    assert camera.details.controls == {"gain": 20}
+    assert camera.details.refused[0].startswith("camera.controls.zoom = 1: the camera has no such control")
+    assert caplog.text.count("camera.controls.zoom") == 1

@@ -9,7 +9,8 @@ import pytest
 
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.sinks.pack import ToNv12, ToYuyv
-from scrim.core.sinks.v4l2loopback import PREFERENCE, V4L2LoopbackSink
+from scrim.core.sinks.v4l2loopback import FOURCCS, V4L2LoopbackSink
+from scrim.core.videodev2 import Direction, Format
 from scrim.core.videodev2_fake import FakeLoopback
 from scrim.errors import SinkError
 from scrim.frame import Caps, Planes, SafeFrame
@@ -26,8 +27,9 @@ def sink_on(node: FakeLoopback, version: Path = Path("/nonexistent")) -> V4L2Loo
 
 
 def test_the_first_accepted_format_is_used() -> None:
-    for index, fourcc in enumerate(PREFERENCE):
-        node = FakeLoopback(PREFERENCE[index:])
+    fourccs = tuple(FOURCCS.values())
+    for index, fourcc in enumerate(fourccs):
+        node = FakeLoopback(fourccs[index:])
         sink_on(node).open(CAPS)
         assert node.format is not None
         assert node.format.fourcc == fourcc
@@ -116,6 +118,61 @@ def test_refusals_name_the_mend_and_leave_nothing_open(number: int, says: str) -
     with pytest.raises(SinkError, match=says):
         sink_on(node).open(CAPS)
     assert not node.is_open
+
+
+@pytest.mark.parametrize(("wanted", "fourcc"), FOURCCS.items())
+def test_a_format_can_be_insisted_on(wanted: str, fourcc: str) -> None:
+    node = FakeLoopback()
+    V4L2LoopbackSink("/dev/video10", lambda _: node, wanted=wanted).open(CAPS)
+    assert node.format is not None
+    assert node.format.fourcc == fourcc
+    others = tuple(set(FOURCCS.values()) - {fourcc})
+    with pytest.raises(SinkError, match=f"refuses {fourcc} at"):
+        V4L2LoopbackSink("/dev/video10", lambda _: FakeLoopback(others), wanted=wanted).open(CAPS)
+
+
+class Kept(FakeLoopback):
+    """Somebody reads it, and so it answers every wish with the format it has."""
+
+    def __init__(self, kept: Format) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def set_format(self, direction: Direction, fourcc: str, size: tuple[int, int]) -> Format:
+        return self._kept
+
+
+def test_the_format_that_a_reader_has_is_written() -> None:
+    width, height = CAPS.size
+    node = Kept(Format("YUYV", CAPS.size, 2 * width, 2 * width * height))
+    sink = sink_on(node)
+    sink.open(CAPS)
+    sink.write(safe())
+    assert len(node.written[0]) == 2 * width * height
+
+
+def test_a_size_that_a_reader_holds_is_named_with_the_mend() -> None:
+    with pytest.raises(SinkError, match=r"stays at YU12 64x48.*camera\.width = 64 and camera\.height = 48"):
+        sink_on(Kept(Format("YU12", (64, 48), 64, 4608))).open(CAPS)
+
+
+def test_readers_are_counted_as_the_device_tells() -> None:
+    node = FakeLoopback()
+    node.tells = True
+    sink = V4L2LoopbackSink("/dev/video10", lambda _: node, count_open=lambda: 9)
+    sink.open(CAPS)
+    assert sink.consumers == 0
+    for reading in (1, 1, 0, 2):
+        node.reading = reading
+        sink.write(safe())
+        assert sink.consumers == reading
+
+
+def test_where_the_device_does_not_tell_whoever_has_it_open_counts() -> None:
+    counts = iter([None, 0, 3])
+    sink = V4L2LoopbackSink("/dev/video10", lambda _: FakeLoopback(), count_open=lambda: next(counts))
+    sink.open(CAPS)
+    assert [sink.consumers for _ in range(3)] == [None, 0, 3]
 
 
 def test_a_rate_that_cannot_be_set_does_no_harm() -> None:

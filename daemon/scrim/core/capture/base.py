@@ -1,6 +1,8 @@
 """The capture interface."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from scrim.errors import SourceError
 from scrim.frame import Caps, Frame
@@ -36,3 +38,34 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Stop and let the device go. Does nothing when not open."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraDetails:
+    """What a camera says of itself.
+
+    Attributes:
+        name: what the device calls itself, such as ``HD Pro Webcam C920``.
+        place: where it is looked for, such as its name below ``/dev/v4l/by-id``.
+        delivers: pixel format, size and rate, such as ``MJPG 1280x720@30``.
+        controls: name to value.
+        refused: for each control of the settings that could not be set: which, why, what is allowed.
+    """
+
+    name: str
+    place: str
+    delivers: str
+    controls: Mapping[str, int]
+    refused: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Camera(Source, Protocol):
+    """A source that is a device: it can be replugged, and can tell of itself."""
+
+    @property
+    def details(self) -> CameraDetails | None:
+        """What was found at the last ``open``; None before."""
+
+    def has_returned(self) -> bool:
+        """Whether the device was replugged since it failed; looked at a few times a second."""

@@ -4,14 +4,19 @@ import importlib
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from scrim.core.capture.base import Source
+from scrim.core.capture.stable_name import BY_ID
 from scrim.errors import SourceError
 from scrim.frame import Caps
 
 if TYPE_CHECKING:
+    from scrim.core.capture.camera_controls import Wishes
     from scrim.core.videodev2 import NodeOpener
+
+_NO_WISHES: "Wishes" = MappingProxyType({})
 
 SOURCES = {
     "test": "scrim.core.capture.test:TestPattern",
@@ -30,11 +35,12 @@ NOT_CAMERAS = frozenset(
 )
 """Drivers whose nodes capture without being a camera one can read: loopbacks, and the parts of a Pi's ISP."""
 
-_BY_ID = Path("/dev/v4l/by-id")
 _DEV = Path("/dev")
 
 
-def make_source(url: str, caps: Caps, *, loop: bool = True, pace: bool = True) -> Source:
+def make_source(
+    url: str, caps: Caps, *, loop: bool = True, pace: bool = True, controls: "Wishes" = _NO_WISHES
+) -> Source:
     """The source ``url`` means, not yet opened.
 
     Args:
@@ -42,6 +48,7 @@ def make_source(url: str, caps: Caps, *, loop: bool = True, pace: bool = True) -
         caps: what is wanted of it.
         loop: start a file again at its end.
         pace: deliver at the frame rate; False delivers files and drawn pictures as fast as they are read.
+        controls: what to turn on a camera.
 
     Raises:
         SourceError: ``url`` means nothing.
@@ -49,13 +56,13 @@ def make_source(url: str, caps: Caps, *, loop: bool = True, pace: bool = True) -
     scheme, _, rest = url.partition(":")
     match scheme:
         case "auto" if not rest:
-            return make_source(find_camera(), caps, loop=loop, pace=pace)
+            return make_source(find_camera(), caps, loop=loop, pace=pace, controls=controls)
         case "test" | "demo" if not rest:
             return _make(scheme, caps, pace)
         case "file" if rest:
             return _make_file(Path(rest), caps, loop=loop, pace=pace)
         case "v4l2" if rest.startswith("/dev/"):
-            return _make(scheme, rest, caps)
+            return _make(scheme, rest, caps, wishes=controls)
         case "picamera" if rest.isdecimal() and len(rest) < 3:
             return _make(scheme, int(rest), caps)
         case _:
@@ -84,7 +91,7 @@ def find_camera(
     return "demo:"
 
 
-def candidate_nodes(by_id: Path = _BY_ID, dev: Path = _DEV) -> list[str]:
+def candidate_nodes(by_id: Path = BY_ID, dev: Path = _DEV) -> list[str]:
     """Every video node once, by its stable name where it has one, else by its number."""
     named = sorted(by_id.iterdir()) if by_id.is_dir() else []
     numbered = sorted(dev.glob("video[0-9]*"), key=lambda path: int(re.sub(r"\D", "", path.name)))
@@ -126,6 +133,6 @@ def _make_file(path: Path, caps: Caps, *, loop: bool, pace: bool) -> Source:
     return _make("file", path, caps.size, loop, "clip" if pace else "fast")
 
 
-def _make(scheme: str, *arguments: Any) -> Source:  # noqa: ANN401  (each source has its own)
+def _make(scheme: str, *arguments: Any, **named: Any) -> Source:  # noqa: ANN401  (each source has its own)
     module, _, name = SOURCES[scheme].partition(":")
-    return cast("Source", getattr(importlib.import_module(module), name)(*arguments))
+    return cast("Source", getattr(importlib.import_module(module), name)(*arguments, **named))

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     NOBODY = "nobody"
     STOPPING = "stopping"
     PRIVACY = "privacy"
+    IDLE = "idle"
 
 
 CAPTIONS: dict[Reason, str] = {
@@ -31,6 +32,7 @@ CAPTIONS: dict[Reason, str] = {
     Reason.NOBODY: "Nobody is here",
     Reason.STOPPING: "Camera is off",
     Reason.PRIVACY: "Camera is switched off",
+    Reason.IDLE: "Camera is waking up",  # who reads it has just begun to watch
 }
 """What a viewer reads. Nothing here depends on what the camera sees."""
 

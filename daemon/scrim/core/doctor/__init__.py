@@ -39,6 +39,7 @@ def examine(settings: Settings, sysfs: Path = SYSFS) -> list[Finding]:
         "plug the camera in, or set camera.source to another; auto finds one",
         partial(devices.camera, settings, status),
     )
+    findings += devices.cameras()
     for url in settings.sinks:
         look = partial(devices.sink, url, settings, status)
         findings += attempt(f"sink {url}", "make the device or folder, or take it out of sinks", look)

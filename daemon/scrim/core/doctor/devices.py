@@ -2,10 +2,12 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from scrim.config import Settings
+from scrim.core.capture import camera_controls, listing
+from scrim.core.capture.base import Camera, Source
 from scrim.core.capture.registry import find_camera, make_source
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.doctor.filtering import caps_of
@@ -46,21 +48,44 @@ def camera(settings: Settings, status: Status | None) -> Iterator[Finding]:
     if held is not None and (is_auto or held["source"] == settings.camera.source):
         found = f"{held['source']}: {held['state']}, {_HELD}"
         mend = held["error"] or "scrim ctl status says more"
-        yield judged("camera", found, mend, is_good=held["state"] == "live")
+        yield judged("camera", found, mend, is_good=held["state"] in ("live", "idle", "off"))
+        yield from _refused(held["device"]["refused"] if held["device"] else [])
         return
     name = find_camera() if is_auto else settings.camera.source
-    caps = _delivered(name, settings)
+    source = make_source(name, caps_of(settings), controls=settings.camera.controls)
+    caps = _delivered(source)
     if caps is None:
         mend = "is it in use by another program? unplug it and plug it in again"
         yield Finding("camera", False, f"{name}: opens, but gave no frame in {_PATIENCE_S:.0f} s", mend)
         return
     note = " (no camera was found, so the demo plays)" if is_auto and name == "demo:" else ""
-    yield Finding("camera", True, f"{name}: delivers {caps}{note}")
+    details = source.details if isinstance(source, Camera) else None
+    delivers = f"{caps} as {details.delivers}" if details is not None else caps
+    yield Finding("camera", True, f"{name}: delivers {delivers}{note}")
+    yield from _refused(details.refused if details is not None else ())
 
 
-def _delivered(name: str, settings: Settings) -> str | None:
+def _refused(lines: Iterable[str]) -> Iterator[Finding]:
+    """The controls of the settings that the camera does not take."""
+    for line in lines:
+        key, _, why = line.partition(" = ")
+        yield Finding(key, False, f"is {why}", "set it to what is allowed, or take it out of the settings")
+
+
+def cameras() -> Iterator[Finding]:
+    """Every V4L2 camera, with what it can do."""
+    for listed in listing.cameras():
+        if listed.error:
+            yield Finding(listed.url, True, f"{listed.name or 'a node'}: of no use, {listed.error}")
+            continue
+        offers = ", ".join(f"{offer.fourcc} to {offer.size_and_rate}" for offer in listed.offers)
+        yield Finding(listed.url, True, f"{listed.name} ({listed.driver}): {offers}")
+        for control in listed.controls:
+            yield Finding(f"  {listed.url} {control.name}", True, camera_controls.described(control))
+
+
+def _delivered(source: Source) -> str | None:
     """The caps of a camera that gives a frame in time."""
-    source = make_source(name, caps_of(settings))
     try:
         caps = source.open()
         deadline_s = time.monotonic() + _PATIENCE_S

@@ -1,6 +1,6 @@
 """The delivery interface."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from scrim.frame import Caps, SafeFrame
 
@@ -25,3 +25,12 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Finish and let the device go. Does nothing when not open."""
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """A sink that knows who takes its pictures. A file does not: it counts as watched."""
+
+    @property
+    def consumers(self) -> int | None:
+        """How many do; None while nobody can tell. From any thread."""

@@ -16,6 +16,11 @@ class FeedSink:
         self._writer = writer
         self._is_open = False
 
+    @property
+    def consumers(self) -> int:
+        """How many subscribed."""
+        return self._writer.subscribers
+
     def open(self, caps: Caps) -> None:
         """Make the shared memory for frames of ``caps``.
 

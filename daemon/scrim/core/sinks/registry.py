@@ -1,6 +1,7 @@
 """Which sink a URL means."""
 
 import importlib
+import re
 from typing import Any, cast
 
 from scrim.config import GadgetSettings
@@ -19,7 +20,12 @@ SINKS = {
 }
 """Scheme to ``module:class``; imported only when chosen."""
 
-FORMS = "v4l2loopback:/dev/video10, uvc_gadget:, file:/path/out.mp4, images:/path/folder, memory:"
+_LOOPBACK = r"(/dev/[^?]+)(?:\?format=(I420|YUYV|NV12))?"
+
+FORMS = (
+    "v4l2loopback:/dev/video10 (with ?format=I420, YUYV or NV12 behind it, if need be), uvc_gadget:, "
+    "file:/path/out.mp4, images:/path/folder, memory:"
+)
 """What a person may write."""
 
 
@@ -36,8 +42,8 @@ def make_sink(url: str, gadget: GadgetSettings = _GADGET, shutter: Shutter | Non
     """
     scheme, _, rest = url.partition(":")
     match scheme:
-        case "v4l2loopback" if rest.startswith("/dev/"):
-            return _make(scheme, rest)
+        case "v4l2loopback" if found := re.fullmatch(_LOOPBACK, rest):
+            return _make(scheme, found[1], wanted=found[2])
         case "file" | "images" if rest:
             return _make(scheme, rest)
         case "uvc_gadget" if not rest:
@@ -48,6 +54,6 @@ def make_sink(url: str, gadget: GadgetSettings = _GADGET, shutter: Shutter | Non
             raise SinkError(f"sink = {url!r}: no such sink; allowed are {FORMS}")
 
 
-def _make(scheme: str, *arguments: Any) -> Sink:  # noqa: ANN401  (each sink has its own)
+def _make(scheme: str, *arguments: Any, **named: Any) -> Sink:  # noqa: ANN401  (each sink has its own)
     module, _, name = SINKS[scheme].partition(":")
-    return cast("Sink", getattr(importlib.import_module(module), name)(*arguments))
+    return cast("Sink", getattr(importlib.import_module(module), name)(*arguments, **named))

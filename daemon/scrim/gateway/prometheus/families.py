@@ -19,7 +19,7 @@ from prometheus_client.core import (
 from scrim.local.status import Status
 
 STATES = ("starting", "running", "placeholder", "off")
-CAMERA_STATES = ("starting", "live", "lost", "off")
+CAMERA_STATES = ("starting", "live", "lost", "off", "idle")
 PLACEHOLDER_REASONS = (
     "starting",
     "camera_lost",
@@ -28,6 +28,7 @@ PLACEHOLDER_REASONS = (
     "nobody",
     "stopping",
     "privacy",
+    "idle",
 )
 QUALITY_REASONS = ("time", "temperature", "under-voltage")
 ACCELERATORS = ("cpu", "edgetpu")
