@@ -102,7 +102,7 @@ def run(
         memory = Memory(StateFile(state_path()), settings, assigned)
         stack.callback(memory.close)
         filtering = _start_filtering(stack, settings, output, memory, is_patient=is_patient)
-        capture = _open_capture(stack, settings, output, filtering, is_patient=is_patient)
+        capture = _open_capture(stack, settings, output, filtering, restart, is_patient=is_patient)
         core = _Core(output, filtering, capture, memory, errors, started_s, restart)
         _start_answering(stack, socket_path, core)
         stack.enter_context(_running("capture", capture.step, capture.stop))
@@ -250,13 +250,22 @@ def _start_filtering(
 
 
 def _open_capture(
-    stack: ExitStack, settings: Settings, output: _Output, filtering: _Filtering, *, is_patient: bool
+    stack: ExitStack,
+    settings: Settings,
+    output: _Output,
+    filtering: _Filtering,
+    restart: Callable[[], None],
+    *,
+    is_patient: bool,
 ) -> CaptureLoop:
     camera = settings.camera
     asked = turned(output.caps, camera.rotate)
 
     def make(url: str) -> Source:
-        return make_source(url, asked, controls=camera.controls)
+        # A picture that is turned afterwards has no small one beside it.
+        is_upright = not camera.rotate and not camera.mirror
+        model_size = filtering.model.segmenter.input_size if is_upright else None
+        return make_source(url, asked, controls=camera.controls, model_size=model_size)
 
     name = find_camera() if camera.source == "auto" else camera.source
     is_awaited = is_patient and camera.source == "auto" and name == "demo:"
@@ -271,6 +280,7 @@ def _open_capture(
         output.privacy,
         device=device,
         demand=output.demand,
+        hangs=restart,
     )
     stack.callback(capture.close)
     if not is_patient:

@@ -5,7 +5,7 @@ from concurrent.futures import CancelledError
 import pytest
 
 from scrim.core.capture.buffers import FRAMES_OUT
-from scrim.core.capture.picamera import HOPELESS_OPENS, RESTARTS, PiCamera
+from scrim.core.capture.picamera import HOPELESS_OPENS, RESTARTS, PiCamera, cameras
 from scrim.core.capture.picamera_fake import FakePicamera2Module
 from scrim.core.model_input import ModelInput
 from scrim.core.pyramid import Pyramid
@@ -187,3 +187,25 @@ def test_wishes_that_cannot_be_fulfilled_are_told_and_the_others_are(
     )
     assert "did you mean brightness?" in caplog.text
     assert "camera.controls.scaler_crop" in caplog.text
+
+
+class Listing:
+    """The module as ``import picamera2`` gives it, where the class itself is asked."""
+
+    Picamera2 = FakePicamera2Module
+
+
+def test_several_cameras_are_told_apart_and_usb_cameras_are_left_to_v4l2() -> None:
+    assert cameras(Listing) == [("picamera:0", "imx708_wide"), ("picamera:1", "imx219")]
+    assert cameras() == []
+
+
+def test_it_tells_of_itself() -> None:
+    camera = PiCamera(0, CAPS, FakePicamera2Module(), small_size=(32, 16), wishes={"zoom": 2})
+    assert camera.details is None
+    camera.open()
+    assert camera.details is not None
+    assert camera.details.name == "imx708"
+    assert camera.details.delivers == "YUV420 96x64@30, 32x16 for the model"
+    assert "camera.controls.zoom" in camera.details.refused[0]
+    assert not camera.has_returned()

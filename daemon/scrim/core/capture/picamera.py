@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scrim.core.capture.base import CameraDetails
 from scrim.core.capture.buffers import Buffers, capture_time_ns
 from scrim.core.capture.pace import READ_LIMIT_S
 from scrim.core.capture.picamera_controls import NO_WISHES, Wishes, apply
@@ -61,6 +62,7 @@ class PiCamera:
         self._wishes = wishes
         self._small_size = small_size if small_size is not None and _fits(small_size, caps.size) else None
         self._hangs = 0
+        self.details: CameraDetails | None = None
         self._module = module
         self._stall_s = max(STALL_S, 2 * caps.frame_interval_s)
         self._camera: Any = None
@@ -87,8 +89,7 @@ class PiCamera:
         try:
             self._camera = self._module.Picamera2(self._index)
             self._configure()
-            for refusal in apply(self._camera, self._wishes):
-                logger.warning("picamera:%d: %s", self._index, refusal)
+            self._tell(apply(self._camera, self._wishes))
             self._camera.start()
         except IndexError as error:
             raise SourceError(
@@ -137,6 +138,23 @@ class PiCamera:
             pass
         finally:
             camera.close()
+
+    def has_returned(self) -> bool:
+        """Never: a ribbon cable is not replugged while the board is on."""
+        return False
+
+    def _tell(self, refused: list[str]) -> None:
+        for line in refused:
+            logger.warning("picamera:%d: %s", self._index, line)
+        small = self._small_size
+        delivers = f"YUV420 {self._caps}" + (f", {small[0]}x{small[1]} for the model" if small else "")
+        self.details = CameraDetails(
+            str(self._camera.camera_properties.get("Model", "?")),
+            f"picamera:{self._index}",
+            delivers,
+            {},
+            tuple(refused),
+        )
 
     def _configure(self) -> None:
         interval_us = round(1e6 / self._caps.frame_rate)
@@ -243,25 +261,23 @@ def _copy(padded: Plane, stride: int, i420: Plane) -> None:
     np.copyto(planes.v, chroma[1, :, : width // 2])
 
 
-def cameras() -> list[str]:
-    """What picamera2 sees, one line each: number, sensor and place; empty without it."""
+def cameras(module: Any = None) -> list[tuple[str, str]]:  # noqa: ANN401
+    """The cameras on ribbon cables, each as URL and sensor; none without picamera2.
+
+    Args:
+        module: what ``import picamera2`` would give; a stand-in in tests.
+    """
     try:
-        found = _import_picamera2().Picamera2.global_camera_info()
+        found = (module or _import_picamera2()).Picamera2.global_camera_info()
     except (SourceError, RuntimeError, OSError):
         return []
-    return [
-        f"picamera:{at}: {camera.get('Model', '?')}, {camera.get('Id', '?')}"
-        for at, camera in enumerate(found)
-    ]
+    ribbons = [camera for camera in found if "usb" not in str(camera.get("Id", ""))]
+    return [(f"picamera:{camera.get('Num', 0)}", str(camera.get("Model", "?"))) for camera in ribbons]
 
 
 def has_camera() -> bool:
     """Whether picamera2 is installed and sees a camera on a ribbon cable. USB cameras are V4L2's."""
-    try:
-        found = _import_picamera2().Picamera2.global_camera_info()
-    except (SourceError, RuntimeError, OSError):
-        return False
-    return any("usb" not in str(camera.get("Id", "")) for camera in found)
+    return bool(cameras())
 
 
 def _import_picamera2() -> Any:  # noqa: ANN401

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-ControlValue = bool | int | float | str
+from scrim.config import ControlValue
 
 Wishes = Mapping[str, ControlValue]
 """Control names, such as ``af_mode`` for libcamera's AfMode, to numbers, booleans, or names of values."""

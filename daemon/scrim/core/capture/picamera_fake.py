@@ -33,6 +33,15 @@ class FakePicamera2Module:
         self.error: Exception | None = None
         self.opened: list[FakePicamera2] = []
 
+    @staticmethod
+    def global_camera_info() -> list[dict[str, Any]]:
+        """What picamera2's class says of all cameras."""
+        return [
+            {"Num": 0, "Model": "imx708_wide", "Id": "/base/soc/i2c0mux/i2c@1/imx708@1a"},
+            {"Num": 1, "Model": "imx219", "Id": "/base/soc/i2c0mux/i2c@0/imx219@10"},
+            {"Num": 2, "Model": "Webcam", "Id": "/base/scb/pcie@7d500000/usb@0-1:1.0-046d:0825"},
+        ]
+
     def Picamera2(self, index: int) -> "FakePicamera2":  # noqa: N802  (picamera2's name)
         """Open a camera."""
         if index >= self.cameras:
@@ -59,6 +68,11 @@ class FakePicamera2:
         self.is_open = True
         self.is_started = False
         self.controls: dict[str, Any] = {}
+
+    @property
+    def camera_properties(self) -> dict[str, Any]:
+        """What the sensor is."""
+        return {"Model": "imx708"}
 
     @property
     def camera_controls(self) -> dict[str, tuple[Any, Any, Any]]:

@@ -39,7 +39,13 @@ _DEV = Path("/dev")
 
 
 def make_source(
-    url: str, caps: Caps, *, loop: bool = True, pace: bool = True, controls: "Wishes" = _NO_WISHES
+    url: str,
+    caps: Caps,
+    *,
+    loop: bool = True,
+    pace: bool = True,
+    controls: "Wishes" = _NO_WISHES,
+    model_size: tuple[int, int] | None = None,
 ) -> Source:
     """The source ``url`` means, not yet opened.
 
@@ -49,6 +55,7 @@ def make_source(
         loop: start a file again at its end.
         pace: deliver at the frame rate; False delivers files and drawn pictures as fast as they are read.
         controls: what to turn on a camera.
+        model_size: (width, height) in pixels of the model's picture, for cameras that can make it themselves.
 
     Raises:
         SourceError: ``url`` means nothing.
@@ -56,7 +63,8 @@ def make_source(
     scheme, _, rest = url.partition(":")
     match scheme:
         case "auto" if not rest:
-            return make_source(find_camera(), caps, loop=loop, pace=pace, controls=controls)
+            camera = find_camera()
+            return make_source(camera, caps, loop=loop, pace=pace, controls=controls, model_size=model_size)
         case "test" | "demo" if not rest:
             return _make(scheme, caps, pace)
         case "file" if rest:
@@ -64,7 +72,7 @@ def make_source(
         case "v4l2" if rest.startswith("/dev/"):
             return _make(scheme, rest, caps, wishes=controls)
         case "picamera" if rest.isdecimal() and len(rest) < 3:
-            return _make(scheme, int(rest), caps)
+            return _make(scheme, int(rest), caps, small_size=model_size, wishes=controls)
         case _:
             raise SourceError(f"source = {url!r}: no such source; allowed are {FORMS}")
 

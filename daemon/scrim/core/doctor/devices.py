@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from scrim.config import Settings
-from scrim.core.capture import camera_controls, listing
+from scrim.core.capture import camera_controls, listing, picamera
 from scrim.core.capture.base import Camera, Source
 from scrim.core.capture.registry import find_camera, make_source
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
@@ -73,7 +73,9 @@ def _refused(lines: Iterable[str]) -> Iterator[Finding]:
 
 
 def cameras() -> Iterator[Finding]:
-    """Every V4L2 camera, with what it can do."""
+    """Every camera, with what it can do as far as that can be told without starting it."""
+    for url, sensor in picamera.cameras():
+        yield Finding(url, True, f"{sensor}, on a ribbon cable")
     for listed in listing.cameras():
         if listed.error:
             yield Finding(listed.url, True, f"{listed.name or 'a node'}: of no use, {listed.error}")
