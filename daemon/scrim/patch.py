@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scrim.errors import ConfigError, Problem
-from scrim.problems import show
+from scrim.wording import show
 
 _SHORTHANDS = {
     "strength": ("background_blur", "strength"),
@@ -84,6 +84,12 @@ def parse_assignment(text: str, option: str = "--set") -> dict[str, Any]:
     return dict(parsed)
 
 
+def snake_case(key: str) -> str:
+    """A key in the document's spelling, such as ``is_enabled`` for ``isEnabled``."""
+    words = re.sub(r"([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])", r"\1\3_\2\4", key).lower()
+    return _CAMEL_ALIASES.get(words, words)
+
+
 def _expand_shorthand(key: str, value: Any, problems: list[Problem]) -> dict[str, Any]:  # noqa: ANN401
     if key != "effect":
         section, inner = _SHORTHANDS[key]
@@ -116,16 +122,11 @@ def _snake_case(value: Any, problems: list[Problem]) -> Any:  # noqa: ANN401
         return value
     renamed: dict[str, Any] = {}
     for given, inner in value.items():
-        key = _snake(str(given))
+        key = snake_case(str(given))
         if key in renamed:
             problems.append(Problem(key, show(inner), "is given twice, in two spellings", "one of them"))
         renamed[key] = _snake_case(inner, problems)
     return renamed
-
-
-def _snake(key: str) -> str:
-    words = re.sub(r"([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])", r"\1\3_\2\4", key).lower()
-    return _CAMEL_ALIASES.get(words, words)
 
 
 def _overlaid(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

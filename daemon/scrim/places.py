@@ -1,10 +1,13 @@
-"""Where scrim keeps what outlives a run."""
+"""Where scrim keeps what outlives a run, and where it looks for background images."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 SYSTEM_STATE_FOLDER = Path("/var/lib/scrim")
+
+BACKGROUND_FOLDERS = (Path("/var/lib/scrim/backgrounds"), Path("/usr/share/scrim/backgrounds"))
+"""The only folders a background image's ``file:`` URL may point into."""
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:

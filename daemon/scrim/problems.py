@@ -8,10 +8,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from scrim.errors import Problem
-from scrim.image_url import shown
+from scrim.wording import show
 
 _ELSEWHERE = "see config/scrim.toml"
-_LONGEST_VALUE = 80
 
 
 def problems_of(error: ValidationError, root: type[BaseModel]) -> list[Problem]:
@@ -24,17 +23,6 @@ def problems_of(error: ValidationError, root: type[BaseModel]) -> list[Problem]:
     """
     details = error.errors(include_url=False)
     return [_problem(detail, root) for detail in details if detail["type"] != "contradiction"]
-
-
-def show(value: object) -> str:
-    """A value as a person would read it, cut short; never an image's bytes, nor a URL's password or query."""
-    try:
-        if isinstance(value, bool):
-            return str(value).lower()
-        text = repr(shown(value) if isinstance(value, str) else value)
-    except RecursionError:
-        return "(nested too deeply to show)"
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
 
 
 def _problem(detail: ErrorDetails, root: type[BaseModel]) -> Problem:

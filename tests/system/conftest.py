@@ -1,10 +1,14 @@
-"""A core without a camera: the real local socket and feed, answering from a settings document in memory."""
+"""A core without a camera: the real local socket and feed, answering from a settings document in memory.
+
+And a real MQTT broker.
+"""
 
 import asyncio
 import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -32,7 +36,7 @@ CAPS = Caps(640, 360, 30)
 
 
 class StandInCore:
-    """Answers ``status`` and ``set``; ``show`` sends one frame into the feed."""
+    """Answers as a core does; ``show`` sends one frame into the feed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,6 +48,9 @@ class StandInCore:
         self.captured = 344712
         self.metrics_answer: Future[dict[str, Any]] | None = None
         self.asked: list[str] = []
+        self.is_somebody_there = True
+        self.camera_error: str | None = None
+        self.quality_level = 0
         self.shown = 0
         self.feed = FeedWriter()
         self._sink = FeedSink(self.feed)
@@ -99,11 +106,9 @@ class StandInCore:
             return dict(self.status())
         if method == "metrics":
             return self.metrics_answer or self.metrics()
-        if method == "settings":
-            return {"revision": 1 + len(self.patches), "settings": self.settings.model_dump(mode="json")}
         if method == "set":
-            self.patches.append(params["patch"])
             self.settings = self.settings.patched(params["patch"], live=True)
+            self.patches.append(params["patch"])
             return self.in_effect()
         if method == "settings":
             return self.in_effect()
@@ -151,7 +156,7 @@ class StandInCore:
                 "source": "v4l2:/dev/video0",
                 "state": "live" if is_on else "off",
                 "caps": "1280x720@30",
-                "error": None,
+                "error": self.camera_error,
                 "closed_by": [] if is_on else ["settings"],
                 "device": None,
             },
@@ -179,8 +184,8 @@ class StandInCore:
                 "image_error": None,
                 "fit": replacement.fit,
             },
-            "quality": {"level": 0, "reason": None},
-            "is_somebody_there": True,
+            "quality": {"level": self.quality_level, "reason": "time" if self.quality_level else None},
+            "is_somebody_there": self.is_somebody_there,
             "coverage": 0.31,
             "sinks": self.sinks,  # type: ignore[typeddict-item]
             "rss_mb": 142.0,
@@ -257,9 +262,9 @@ class Mosquitto:
             assert time.monotonic() < deadline_s
             time.sleep(0.02)
 
-    def stop(self) -> None:
+    def stop(self, number: int = signal.SIGTERM) -> None:
         if self._process is not None:
-            self._process.terminate()
+            self._process.send_signal(number)
             self._process.wait(20)
         self._process = None
 

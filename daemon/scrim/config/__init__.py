@@ -18,7 +18,7 @@ from scrim.config.sections import (
     PrometheusSettings,
     WebSettings,
 )
-from scrim.config.strength import STRENGTHS, blur_sigma_px, strength_name, strength_number
+from scrim.strength import STRENGTHS, blur_sigma_px, strength_name, strength_number
 
 __all__ = [
     "LIVE_KEYS",

@@ -32,7 +32,8 @@ from scrim.config.sections import (
 from scrim.errors import ConfigError, Problem
 from scrim.image_url import scheme_of, without_secrets
 from scrim.patch import expand, merge
-from scrim.problems import problems_of, show
+from scrim.problems import problems_of
+from scrim.wording import show
 
 LIVE_KEYS = frozenset(
     {

@@ -3,12 +3,13 @@
 import re
 from typing import Annotated, Literal
 
-import webcolors
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from scrim.config.strength import STRENGTHS
+from scrim.color import color_hex
 from scrim.image_url import MAX_DATA_URL_CHARACTERS, fault_of
+from scrim.strength import STRENGTHS
+from scrim.wording import GROUP_NAME
 
 EffectName = Literal["off", "blur", "image", "color"]
 StrengthName = Literal["low", "medium", "high"]
@@ -21,9 +22,6 @@ _SOURCE = r"(?:auto|demo|test):?|picamera:\d{1,2}|v4l2:/dev/.+|file:.+"
 _SINK = r"v4l2loopback:/dev/[^?]+(?:\?format=(?:I420|YUYV|NV12))?|(?:file|images):.+|(?:uvc_gadget|memory):?"
 
 _DELEGATE = r"edgetpu|/.+\.so[.0-9]*"
-
-_COLORS_OF_CSS4 = {"rebeccapurple": "#663399"}
-"""What CSS Color 4 adds to the names of CSS 3, which are all that webcolors knows."""
 
 
 def _strength(value: object) -> object:
@@ -39,13 +37,10 @@ def _strength(value: object) -> object:
 
 def _color(value: str) -> str:
     """A colour as ``#rrggbb``."""
-    text = value.strip().lower()
-    if re.fullmatch(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})", text):
-        return str(webcolors.normalize_hex("#" + text.removeprefix("#")))
-    try:
-        return _COLORS_OF_CSS4.get(text) or str(webcolors.name_to_hex(text))
-    except ValueError:
-        raise PydanticCustomError("color", "is not an opaque colour") from None
+    found = color_hex(value)
+    if found is None:
+        raise PydanticCustomError("color", "is not an opaque colour")
+    return found
 
 
 def _source(value: str) -> str:
@@ -105,7 +100,7 @@ Color = Annotated[str, AfterValidator(_color)]
 EvenPixels = Annotated[int, AfterValidator(_size_px)]
 ImageURL = Annotated[str, Field(max_length=MAX_DATA_URL_CHARACTERS), AfterValidator(_image_url)]
 DeviceId = Annotated[str, Field(pattern=r"^[a-z0-9-]{8,16}$")]
-GroupName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+GroupName = Annotated[str, Field(pattern=GROUP_NAME)]
 TopicLevel = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 TopicPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}(/[A-Za-z0-9_-]{1,32}){0,3}$")]
 PlainText = Annotated[str, Field(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]

@@ -27,6 +27,7 @@ from scrim.config.kinds import (
     TopicPath,
     none_if_empty,
 )
+from scrim.wording import MOST_GROUPS
 
 _PIN = "BCM number of a pin, 0 to 27; empty for none"
 
@@ -306,7 +307,7 @@ class DeviceSettings(Section):
         (),
         "groups that settings and commands may be sent to; where two contradict, the later one wins",
         'a list of at most 8 names of a-z, 0-9, _ and -, such as ["office", "floor-2"]; or []',
-        max_length=8,
+        max_length=MOST_GROUPS,
         strict=False,
     )
     suggested_area: PlainText = setting(
@@ -351,8 +352,8 @@ class MqttSettings(Section):
     )
     password_file: _Path = setting(
         None,
-        "a file that only scrim's user may read, with the password. The systemd credential named "
-        "mqtt-password and the environment variable SCRIM_MQTT_PASSWORD count before it",
+        "a file that only scrim's user may read, with the password. Without one, the systemd credential "
+        "mqtt-password and then the environment's SCRIM_MQTT_PASSWORD are taken",
         "path of a file; or empty",
         max_length=4096,
     )

@@ -14,11 +14,9 @@ from scrim.decode import GiveUp, decode_bytes, never
 from scrim.errors import ImageError
 from scrim.image_header import FORMATS, MAX_IMAGE_BYTES, fits, image_size
 from scrim.image_url import file_path, is_fetched, shown
+from scrim.places import BACKGROUND_FOLDERS
 
 __all__ = ["MAX_IMAGE_BYTES", "decode_image", "image_size", "load_background", "read_image"]
-
-BACKGROUND_FOLDERS = (Path("/var/lib/scrim/backgrounds"), Path("/usr/share/scrim/backgrounds"))
-"""The only folders a ``file:`` URL may point into."""
 
 Image = NDArray[np.uint8]
 """BGR, shape (height, width, 3), uint8."""

@@ -6,12 +6,13 @@ from scrim.config import Settings, blur_sigma_px, strength_number
 from scrim.core.composite.base import Background
 from scrim.core.composite.blur import BlurBackground
 from scrim.core.composite.replace import PictureBackground, color_picture, fitted_picture
-from scrim.core.images import BACKGROUND_FOLDERS, Image, Images, load_background
+from scrim.core.images import Image, Images, load_background
 from scrim.core.keep import KeepRegions, Rectangle, load_keep_picture
 from scrim.core.pipeline import Look
 from scrim.core.subject import Wishes
 from scrim.errors import ImageError
 from scrim.image_url import is_fetched, shown
+from scrim.places import BACKGROUND_FOLDERS
 
 
 def prepare_look(

@@ -17,7 +17,6 @@ from scrim.core.capture.base import EndOfStream
 from scrim.core.capture.file import VideoFile
 from scrim.core.capture.stills import IMAGE_SUFFIXES, list_stills, read_picture
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
-from scrim.core.images import BACKGROUND_FOLDERS
 from scrim.core.look import kept_regions, prepare_look
 from scrim.core.outlet import HOLD_S
 from scrim.core.pipeline import Pipeline
@@ -25,6 +24,7 @@ from scrim.core.segment.loading import load_model
 from scrim.core.sinks.file import VideoFileSink, open_writer
 from scrim.errors import ConfigError, ImageError, Problem, SegmentError
 from scrim.frame import Frame, FramePool, Plane, Planes, SafeFrame
+from scrim.places import BACKGROUND_FOLDERS
 
 T = TypeVar("T")
 

@@ -7,8 +7,10 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from scrim.config import Settings
+if TYPE_CHECKING:
+    from scrim.config import Settings
 
 _ID_DIGITS = 12
 _SALT = b"scrim device id"
@@ -40,7 +42,7 @@ class Identity:
     mac: str
 
 
-def identify(settings: Settings, root: Path = Path("/")) -> Identity:
+def identify(settings: "Settings", root: Path = Path("/")) -> Identity:
     """Find out who this device is.
 
     Args:

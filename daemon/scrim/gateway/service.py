@@ -91,8 +91,8 @@ async def serve(
             from scrim.gateway.prometheus.serving import serve_metrics
 
             await serve_metrics(stack, settings.prometheus, link)
-        running = asyncio.gather(*(keep_running(part) for part in parts), link.run())
-        stack.push_async_callback(_cancelled, running)
+        tasks = [asyncio.create_task(work) for work in (*map(keep_running, parts), link.run())]
+        stack.push_async_callback(_ended, tasks)
         on_ready(url)
         notify("READY=1")
         await stop.wait()
@@ -117,8 +117,11 @@ def _parts(
         picture: what goes out now, shared: for stills.
         fetcher: brings images, those of the library too.
     """
-    del link, picture  # for the parts to come
     yield PictureProvider(socket_path, fetcher)
+    if settings.mqtt.is_enabled:
+        from scrim.gateway.mqtt.part import MqttPart
+
+        yield MqttPart(settings, link, picture)
     if settings.rtsp.is_enabled or settings.rtsp.publish_url:
         from scrim.gateway.rtsp.part import RtspPart
         from scrim.gateway.rtsp.plan import plan_of
@@ -126,7 +129,10 @@ def _parts(
         yield RtspPart(socket_path, plan_of(settings))
 
 
-async def _cancelled(running: "asyncio.Future[list[None]]") -> None:
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel all, and wait until each has said its last words; one's error is raised when all are done."""
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome

@@ -75,13 +75,13 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_depth(value: object) -> None:
+def _check_depth(value: object, most: int) -> None:
     layer: Sequence[object] = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(most):
         layer = [inner for outer in layer for inner in _children(outer) if isinstance(inner, dict | list)]
         if not layer:
             return
-    raise LocalError(f"nested too deep: at most {MAX_DEPTH} levels")
+    raise LocalError(f"nested too deep: at most {most} levels")
 
 
 def _children(value: object) -> Sequence[object]:
@@ -90,16 +90,19 @@ def _children(value: object) -> Sequence[object]:
     return value if isinstance(value, list) else ()
 
 
-def parse_object(line: bytes | bytearray, max_bytes: int = MAX_MESSAGE_BYTES) -> dict[str, Any]:
+def parse_object(
+    line: bytes | bytearray, max_bytes: int = MAX_MESSAGE_BYTES, max_depth: int = MAX_DEPTH
+) -> dict[str, Any]:
     """Read one JSON object, strictly.
 
     Args:
         line: UTF-8, without its newline.
         max_bytes: refused unread above this.
+        max_depth: no object or array lies deeper in another.
 
     Raises:
-        LocalError: too long, not UTF-8, not JSON, not an object, a key twice, NaN or infinity, nested deeper
-            than ``MAX_DEPTH``.
+        LocalError: too long, not UTF-8, not JSON, not an object, a key twice, NaN or infinity, nested too
+            deep.
     """
     if len(line) > max_bytes:
         raise MessageTooLongError(f"message is {len(line)} bytes: at most {max_bytes}")
@@ -113,12 +116,12 @@ def parse_object(line: bytes | bytearray, max_bytes: int = MAX_MESSAGE_BYTES) ->
     except UnicodeDecodeError:
         raise LocalError("message is not UTF-8") from None
     except RecursionError:
-        raise LocalError(f"nested too deep: at most {MAX_DEPTH} levels") from None
+        raise LocalError(f"nested too deep: at most {max_depth} levels") from None
     except ValueError as error:
         raise LocalError(f"message is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise LocalError("message is not a JSON object: write {...}")
-    _check_depth(value)
+    _check_depth(value, max_depth)
     return value
 
 

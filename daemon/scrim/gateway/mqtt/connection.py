@@ -7,14 +7,16 @@ import logging
 import random
 import ssl
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from scrim.config import MqttSettings
 from scrim.errors import ConfigError
 from scrim.gateway.mqtt import credentials
 from scrim.gateway.mqtt.mailbox import Mailbox, Message, Received
 from scrim.gateway.mqtt.session import Broker, Event, Session, Version
 from scrim.gateway.mqtt.topics import Subscription
+
+if TYPE_CHECKING:
+    from scrim.config import MqttSettings
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ class Connection:
 
     def __init__(
         self,
-        mqtt: MqttSettings,
+        mqtt: "MqttSettings",
         client_id: str,
         will: Message,
         listener: Listener,

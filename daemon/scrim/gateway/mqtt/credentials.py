@@ -2,21 +2,22 @@
 
 import os
 import ssl
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from scrim.config import MqttSettings
 from scrim.errors import ConfigError, Problem
-from scrim.problems import show
+from scrim.password import find_password
+from scrim.wording import show
+
+if TYPE_CHECKING:
+    from scrim.config import MqttSettings
 
 CREDENTIAL = "mqtt-password"
 ENVIRONMENT = "SCRIM_MQTT_PASSWORD"
 
-_MOST_PASSWORD = 4096
 
-
-def check(mqtt: MqttSettings, environment: Mapping[str, str] = os.environ) -> None:
+def check(mqtt: "MqttSettings", environment: Mapping[str, str] = os.environ) -> None:
     """See that everything which is named can be read.
 
     Raises:
@@ -32,25 +33,17 @@ def check(mqtt: MqttSettings, environment: Mapping[str, str] = os.environ) -> No
         raise ConfigError(problems)
 
 
-def password(mqtt: MqttSettings, environment: Mapping[str, str] = os.environ) -> str | None:
-    """The password: the systemd credential, the environment's, or the file's; None without any.
+def password(mqtt: "MqttSettings", environment: Mapping[str, str] = os.environ) -> str | None:
+    """The password: the file's, the systemd credential, or the environment's; None without any.
 
     Raises:
         ConfigError: it cannot be read, is no text, or others may read it too.
     """
-    folder = environment.get("CREDENTIALS_DIRECTORY")
-    if folder and (Path(folder) / CREDENTIAL).exists():
-        return _read_password(Path(folder) / CREDENTIAL)
-    if ENVIRONMENT in environment:
-        return environment[ENVIRONMENT]
-    if mqtt.password_file is None:
-        return None
-    path = Path(mqtt.password_file)
-    _check_private(path)
-    return _read_password(path)
+    path = None if mqtt.password_file is None else Path(mqtt.password_file)
+    return find_password(path, CREDENTIAL, "mqtt.password_file", environment) or environment.get(ENVIRONMENT)
 
 
-def tls_context(mqtt: MqttSettings) -> ssl.SSLContext | None:
+def tls_context(mqtt: "MqttSettings") -> ssl.SSLContext | None:
     """How to speak TLS; None when it is not to be spoken. Files are read anew: certificates are renewed.
 
     Raises:
@@ -77,7 +70,7 @@ def tls_context(mqtt: MqttSettings) -> ssl.SSLContext | None:
     return context
 
 
-def _contradictions(mqtt: MqttSettings) -> Iterator[Problem]:
+def _contradictions(mqtt: "MqttSettings") -> Iterator[Problem]:
     if not mqtt.tls:
         for key in ("ca_file", "cert_file", "tls_insecure"):
             if getattr(mqtt, key):
@@ -86,32 +79,6 @@ def _contradictions(mqtt: MqttSettings) -> Iterator[Problem]:
                 )
     if mqtt.key_file and not mqtt.cert_file:
         yield Problem("mqtt.key_file", mqtt.key_file, "is the key of no certificate", "mqtt.cert_file too")
-
-
-def _check_private(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise _refused("mqtt.password_file", str(path), error, "a file with the password") from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        message = f"may be read or written by others (mode {stat.S_IMODE(mode):04o})"
-        raise ConfigError([Problem("mqtt.password_file", str(path), message, f"chmod 600 {path}")])
-
-
-def _read_password(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_PASSWORD + 1)
-    except OSError as error:
-        raise _refused("mqtt.password_file", str(path), error, "a file with the password") from None
-    text = data.rstrip(b"\r\n")
-    if not text or len(data) > _MOST_PASSWORD:
-        message = "is empty" if not text else "is too long"
-        raise ConfigError([Problem("mqtt.password_file", str(path), message, "one line, at most 4096 bytes")])
-    try:
-        return text.decode()
-    except UnicodeDecodeError:
-        raise ConfigError([Problem("mqtt.password_file", str(path), "is no text", "UTF-8")]) from None
 
 
 def _refused(key: str, value: str | None, error: Exception, allowed: str) -> ConfigError:

@@ -56,6 +56,15 @@ class Topics:
         """A topic of this device, such as ``own("state")``."""
         return "/".join((self._prefix, self._id, *levels))
 
+    @property
+    def all_desired(self) -> str:
+        """Where a controller says what every device shall be."""
+        return f"{self._prefix}/all/desired"
+
+    def group_desired(self, group: str) -> str:
+        """Where it says what a group's devices shall be."""
+        return f"{self._prefix}/group/{group}/desired"
+
     def subscriptions(self, groups: Sequence[str]) -> Iterator[Subscription]:
         """What to listen to: six filters, and one for each group.
 
