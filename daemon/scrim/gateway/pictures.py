@@ -70,8 +70,7 @@ class PictureProvider:
         task, self._providing = self._providing, None
         if task is not None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait({task})  # to await it would swallow our own cancellation with its
 
     async def _provide(self, client: AsyncClient, token: str, url: str) -> None:
         try:

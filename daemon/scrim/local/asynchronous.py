@@ -65,11 +65,10 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Hang up; whoever waits for an answer gets a LocalError. Does nothing when not connected."""
-        if self._receiving is not None:
-            self._receiving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._receiving
-            self._receiving = None
+        receiving, self._receiving = self._receiving, None
+        if receiving is not None:
+            receiving.cancel()
+            await asyncio.wait({receiving})  # to await it would swallow our own cancellation with its
         if self._writer is not None:
             self._writer.close()
             with contextlib.suppress(OSError):
