@@ -209,3 +209,13 @@ def test_it_tells_of_itself() -> None:
     assert camera.details.delivers == "YUV420 96x64@30, 32x16 for the model"
     assert "camera.controls.zoom" in camera.details.refused[0]
     assert not camera.has_returned()
+
+
+def test_a_camera_that_gives_one_picture_only_is_used_without_the_small_one() -> None:
+    module = FakePicamera2Module()
+    module.has_second_stream = False
+    camera = PiCamera(0, CAPS, module, small_size=(32, 16))
+    camera.open()
+    frame = camera.read()
+    assert frame is not None
+    assert frame.small is None

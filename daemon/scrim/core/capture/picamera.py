@@ -20,6 +20,12 @@ logger = logging.getLogger(__name__)
 BUFFERS = 4
 """Fixed, because each change of the count asks for new contiguous memory, which runs out."""
 
+_RATE = "FrameDurationLimits"
+"""libcamera's control for the frame rate. A camera that lacks it runs at its own rate."""
+
+_REFUSALS = (RuntimeError, OSError, ValueError, AttributeError)
+"""What picamera2 raises for what a camera cannot do; AttributeError where libcamera gave it nothing."""
+
 HOPELESS_OPENS = 3
 """So often it is opened anew for nothing, before it takes a new process; the hardware watchdog is next."""
 
@@ -60,7 +66,9 @@ class PiCamera:
         self._index = index
         self._caps = caps
         self._wishes = wishes
-        self._small_size = small_size if small_size is not None and _fits(small_size, caps.size) else None
+        fits = small_size is not None and _fits(small_size, caps.size)
+        self._wanted_small_size = small_size if fits else None
+        self._small_size: tuple[int, int] | None = None
         self._hangs = 0
         self.details: CameraDetails | None = None
         self._module = module
@@ -85,7 +93,7 @@ class PiCamera:
         """
         self.close()
         self._module = self._module or _import_picamera2()
-        self._buffers.prepare(self._caps.size, self._small_size)
+        self._buffers.prepare(self._caps.size, self._wanted_small_size)
         try:
             self._camera = self._module.Picamera2(self._index)
             self._configure()
@@ -96,7 +104,7 @@ class PiCamera:
                 f"picamera:{self._index}: no such camera; see `rpicam-hello --list-cameras`, "
                 "and check the ribbon cable"
             ) from error
-        except (RuntimeError, OSError, ValueError) as error:
+        except _REFUSALS as error:
             self.close()
             raise self._trouble(error) from error
         self._restarts, self._waited_s = 0, 0.0
@@ -157,20 +165,33 @@ class PiCamera:
         )
 
     def _configure(self) -> None:
+        """Ask for the picture, and for the small one where the camera can give two."""
+        try:
+            self._configure_streams(self._wanted_small_size)
+        except _REFUSALS as error:
+            if self._wanted_small_size is None:
+                raise
+            logger.info(
+                "picamera:%d: gives no second picture (%s); the model's is made here", self._index, error
+            )
+            self._configure_streams(None)
+
+    def _configure_streams(self, small_size: tuple[int, int] | None) -> None:
         interval_us = round(1e6 / self._caps.frame_rate)
-        small = {"size": self._small_size, "format": "YUV420"} if self._small_size is not None else None
+        small = {"size": small_size, "format": "YUV420"} if small_size is not None else None
         self._camera.configure(
             self._camera.create_video_configuration(
                 main={"size": self._caps.size, "format": "YUV420"},
                 lores=small,
                 buffer_count=BUFFERS,
-                controls={"FrameDurationLimits": (interval_us, interval_us)},
+                controls={_RATE: (interval_us, interval_us)} if _RATE in self._camera.camera_controls else {},
             )
         )
         given = self._camera.camera_configuration()
         self._stride = _stride(given["main"], self._caps.size)
-        if self._small_size is not None:
-            self._small_stride = _stride(given["lores"], self._small_size)
+        if small_size is not None:
+            self._small_stride = _stride(given["lores"], small_size)
+        self._small_size = small_size
 
     def _wait_for_request(self, limit_s: float) -> Any:  # noqa: ANN401  (picamera2's CompletedRequest)
         """The next completed request; None after the limit, and the next call waits for the same one."""

@@ -5,11 +5,12 @@ import importlib
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scrim.config import ControlValue
+if TYPE_CHECKING:
+    from scrim.config import ControlValue
 
-Wishes = Mapping[str, ControlValue]
+Wishes = Mapping[str, "ControlValue"]
 """Control names, such as ``af_mode`` for libcamera's AfMode, to numbers, booleans, or names of values."""
 
 NO_WISHES: Wishes = MappingProxyType({})
@@ -53,7 +54,7 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def _value(name: str, wish: ControlValue) -> float | None:
+def _value(name: str, wish: "ControlValue") -> float | None:
     """The number that a wish means; None when it means none."""
     if not isinstance(wish, str):
         return wish

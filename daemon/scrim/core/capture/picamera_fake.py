@@ -20,6 +20,7 @@ class FakePicamera2Module:
         has_focus: the lens can be moved.
 
     Attributes:
+        has_second_stream: it can give a small picture beside the large one.
         stalled: no request completes while True.
         error: raised by the next request, when set.
         opened: the cameras that were opened.
@@ -27,6 +28,7 @@ class FakePicamera2Module:
 
     def __init__(self, cameras: int = 1, stride_px: int = 64, *, has_focus: bool = False) -> None:
         self.cameras = cameras
+        self.has_second_stream = True
         self.stride_px = stride_px
         self.has_focus = has_focus
         self.stalled = False
@@ -81,6 +83,7 @@ class FakePicamera2:
             "AeEnable": (False, True, True),
             "AeFlickerMode": (0, 1, 0),
             "Brightness": (-1.0, 1.0, 0.0),
+            "FrameDurationLimits": (33333, 120000, 33333),
             "ScalerCrop": ((0, 0, 64, 64), (0, 0, 4608, 2592), (0, 0, 4608, 2592)),
         }
         if self._module.has_focus:
@@ -102,6 +105,9 @@ class FakePicamera2:
         controls: dict[str, Any],
     ) -> dict[str, Any]:
         """A configuration to hand to ``configure``."""
+        if lores is not None and not self._module.has_second_stream:
+            # What picamera2 0.3 says on libcamera's vimc.
+            raise AttributeError("'NoneType' object has no attribute 'orientation'")
         small = dict(lores) if lores is not None else None
         return {"main": dict(main), "lores": small, "buffer_count": buffer_count, "controls": controls}
 
