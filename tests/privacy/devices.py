@@ -129,11 +129,15 @@ class FrameSegmenter:
         salt: which script of masks.
         size: (width, height) in pixels of its input and its masks.
         moment: says which frame it is.
+        is_on_trial: nobody is in the first picture, which is none of the camera's.
     """
 
-    def __init__(self, salt: int, size: tuple[int, int], moment: Moment) -> None:
+    def __init__(
+        self, salt: int, size: tuple[int, int], moment: Moment, *, is_on_trial: bool = False
+    ) -> None:
         self._salt, self._size, self._moment = salt, size, moment
         self._had_mask = False
+        self._is_on_trial = is_on_trial
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -143,6 +147,9 @@ class FrameSegmenter:
     def segment(self, rgb: Plane) -> Mask:
         """The mask, after whatever is to happen meanwhile; another one at the second look."""
         assert rgb.shape == (*self._size[::-1], 3)
+        if self._is_on_trial:
+            self._is_on_trial = False
+            return np.zeros(self._size[::-1], np.uint8)
         fault = self._moment.ask()
         salt = self._salt + CLOSE_UP * (self._moment.asked - 1)
         mask = mask_of(salt, self._moment.sequence, self._size).copy()

@@ -10,23 +10,27 @@ from typing import Any, cast
 
 import numpy as np
 
-from scrim.config import Settings
+from scrim.config import ModelSettings, Settings
 from scrim.core.capture.orient import Oriented
+from scrim.core.capture_loop import CaptureLoop
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.control import Control
 from scrim.core.framing.view import View
 from scrim.core.images import Images, decode_image
 from scrim.core.ladder import Level
 from scrim.core.look import kept_regions, prepare_look
-from scrim.core.loops import CaptureLoop, OutletLoop, PipelineLoop
+from scrim.core.loops import OutletLoop, PipelineLoop
+from scrim.core.models import Models
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
 from scrim.core.privacy import SETTINGS_PARTY, Privacy
+from scrim.core.segment.loading import LoadedModel
+from scrim.core.segment.model import InputSpec, ModelSpec, OutputSpec
 from scrim.core.sinks.feed import FeedSink
 from scrim.core.sinks.memory import MemorySink
 from scrim.core.subject import Subject
 from scrim.core.workers import Latest
-from scrim.errors import ConfigError
+from scrim.errors import ConfigError, ModelError
 from scrim.frame import Caps, Frame, Mask, Origin, Plane, SafeFrame
 from scrim.local.feed import FeedWriter
 from scrim.local.ring import RingReader
@@ -200,7 +204,7 @@ class Run:
         self._button = self._privacy.switch("button")
         self._is_held = False
         self._opened_ns = -1
-        model, small = (FrameSegmenter(schedule.salt, size, self.moment) for size in _MODELS)
+        model, small = (FrameSegmenter(schedule.salt, size, self.moment) for size in _MODELS.values())
         self.pipeline = parts.pipeline(
             SIZE,
             model if schedule.has_model else None,
@@ -212,7 +216,15 @@ class Run:
         images = Images((folder,), decode=decode_image)
         self._privacy.follow(self.pipeline.forget)
         switch = self._privacy.switch(SETTINGS_PARTY)
-        self.control = parts.control(settings, self.pipeline, self._outlet, images, switch=switch)
+        models = Models(settings.model, _loaded(model), self.pipeline, self._load, lambda: ())
+        self.control = parts.control(
+            settings,
+            self.pipeline,
+            self._outlet,
+            images,
+            switch=switch,
+            models=models if schedule.has_model else None,
+        )
         self._hooked = _Hooked(self.pipeline)
         self._mailbox: Latest[Frame] = Latest()
         self._processing = parts.loop(cast("Pipeline", self._hooked), self._mailbox, self._outlet)
@@ -222,6 +234,12 @@ class Run:
         self._capture.stop()  # no pause in real time
         self._deliveries: tuple[Latest[SafeFrame], Latest[SafeFrame]] = (Latest(), Latest())
         self._outgoing = OutletLoop(self._outlet, list(self._deliveries))
+
+    def _load(self, wanted: ModelSettings) -> LoadedModel:
+        if wanted.name not in _MODELS:
+            raise ModelError(f"model.name = {wanted.name}: not here")
+        size = _MODELS[wanted.name]
+        return _loaded(FrameSegmenter(self._schedule.salt, size, self.moment, is_on_trial=True))
 
     def play(self) -> Record:
         """Let everything happen."""
@@ -377,6 +395,14 @@ class Run:
         )
 
 
+def _loaded(segmenter: FrameSegmenter) -> LoadedModel:
+    width, height = segmenter.input_size
+    given = InputSpec(width, height, 3, (0, 1), "uint8")
+    taken = OutputSpec("alpha", width, height, 1, (0, 1), "uint8", 0, 1)
+    spec = ModelSpec("rig", "int8", Path(), "", "", "", given, taken)
+    return LoadedModel(segmenter, spec, 1, 0.0, "rig")
+
+
 def in_folder(patch: Patch, folder: Path) -> dict[str, Any]:
     """The patch with FOLDER replaced by the path."""
     return {
@@ -427,7 +453,8 @@ def foresee(schedule: Schedule, folder: Path) -> Mapping[int, Sight]:
 
 
 _NOTHING = np.full((SIZE[1] * 3 // 2, SIZE[0]), 128, np.uint8)
-_MODELS = (MASK_SIZE, SMALL_MASK_SIZE)
+_MODELS = {"person-256x144": MASK_SIZE, "small": SMALL_MASK_SIZE}
+"""Name to size of picture and mask; the second is also what stands in when time is short."""
 
 
 def _settings(schedule: Schedule, folder: Path) -> Settings:

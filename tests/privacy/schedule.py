@@ -184,6 +184,9 @@ OTHERS: tuple[Patch, ...] = (
     {"strength": "medium"},
 )
 
+MODELS: tuple[Patch, ...] = ({"model": {"name": "small"}}, {"model": {"name": "person-256x144"}})
+"""Another model, of another size, and the one of the start."""
+
 NEAR: Patch = {"framing": {"is_enabled": True, "max_zoom": 3}}
 ONE: Patch = {"person": {"persons": "largest"}}
 TWICE: Patch = {"matte": {"second_look": "always"}}
@@ -203,13 +206,15 @@ REFUSED: tuple[Patch, ...] = (
     {"budget": {"reuse_masks": True}},
     {"budget": {"reuseMasks": True}, "effect": "blur"},
     {"keep": {"regions": [[0.0, 0.0, 1.0, 1.0]]}},
-    {"camera": {"mirror": True}},
+    {"camera": {"source": "demo:"}},
+    {"model": {"name": "nobody"}},
+    {"model": {"threads": 4}},
     {"strength": "ultra"},
     {"backgroundReplacement": {"isEnabled": True}, "backgroundBlur": {"isEnabled": True}},
     {"color": "transparent"},
 )
 
-patches = st.sampled_from(EFFECTS + OTHERS + REFUSED)
+patches = st.sampled_from(EFFECTS + OTHERS + MODELS + REFUSED)
 
 levels = st.sampled_from((*(0,) * len(LEVELS), *range(len(LEVELS))))
 """Half of them full quality, where most is done."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from scrim.config import Settings
+from scrim.core.capture_loop import CaptureLoop
 from scrim.core.composite.door import seal
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.control import Control
-from scrim.core.loops import CaptureLoop
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Look
 from scrim.errors import ConfigError

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import pytest
 
-from scrim.errors import ConfigError, LocalError
+from scrim.errors import EXIT_RESTART, ConfigError, LocalError
 from scrim.local import AsyncClient, Client
 from scrim.local.server import LocalServer
 
@@ -218,6 +218,78 @@ def test_settings_are_printed_as_set_takes_them(core: Running):
     assert core.ctl("set", *live).stdout == "scrim: revision 2 is in effect\n"
 
 
+def test_the_model_is_changed_while_it_runs(core: Running):
+    def is_in_use(name: str, form: str) -> bool:
+        with contextlib.suppress(LocalError), core.client() as client:
+            model = client.status()["model"]
+            return (model["name"], model["form"]) == (name, form)
+        return False
+
+    with core.client() as client:
+        assert is_in_use("person-192x112", "float16")
+        assert "person-384x208" in client.status()["model"]["offered"]
+        answer = client.set({"model": {"name": "person-256x144", "form": "int8"}})
+        assert answer["restart_needed"] == []
+        assert is_in_use("person-256x144", "int8")
+        delivered = client.status()["frames"]["delivered"]
+        until(lambda: client.status()["frames"]["delivered"] > delivered)
+        assert client.status()["state"] == "running"
+        with pytest.raises(ConfigError, match="allowed: person-192x112") as caught:
+            client.set({"model": {"name": "../../etc/passwd"}, "strength": "high"})
+        with pytest.raises(ConfigError, match="not in") as caught:
+            client.set({"model": {"name": "nobody"}, "strength": "high"})
+        assert caught.value.problems[0].key == "model.name"
+        with pytest.raises(ConfigError, match="local settings file"):
+            client.set({"model": {"threads": 2}})
+        assert is_in_use("person-256x144", "int8")
+        assert client.status()["effect"]["strength_name"] == "medium"
+    core.stop("core")
+    core.start("core")
+    until(lambda: is_in_use("person-256x144", "int8"))
+    with core.client() as client:
+        client.reset()
+        assert is_in_use("person-192x112", "float16")
+
+
+def test_size_and_rate_come_into_effect_with_a_restart(core: Running):
+    with core.client() as client:
+        answer = client.set({"camera": {"width": 128, "height": 96, "frameRate": 20}})
+        needed = ["camera.width", "camera.height", "camera.frame_rate"]
+        assert answer["restart_needed"] == client.status()["restart_needed"] == needed
+        assert answer["settings"]["camera"]["width"] == 128
+        assert client.status()["camera"]["caps"] == "160x120@30"
+        client.restart()
+    assert core.children.pop("core").wait(PATIENCE_S) == EXIT_RESTART
+    core.start("core")
+    until(core.is_up)
+    with core.client() as client:
+        status = client.status()
+        assert (status["camera"]["caps"], status["restart_needed"]) == ("128x96@20", [])
+        picture = client.preview()
+        assert picture is not None
+        assert picture.planes.y.shape == (96, 128)
+        assert client.reset()["restart_needed"] == needed
+
+
+def test_the_picture_is_mirrored_while_it_runs(core: Running):
+    """The frame's number stands in the upper left corner of the test pattern, white on black."""
+
+    def is_number_at(rows: slice, columns: slice) -> bool:
+        with core.client() as client:
+            picture = client.preview()
+        assert picture is not None
+        part = picture.planes.y[rows, columns]
+        return picture.origin == "effect" and int(part.min()) < 30 and int(part.max()) > 120 > part.mean()
+
+    core.ctl("set", "strength=1")
+    top, bottom, left, right = slice(0, 14), slice(-14, None), slice(0, 80), slice(-80, None)
+    until(lambda: is_number_at(top, left))
+    assert core.ctl("set", "camera.mirror=true").returncode == 0
+    until(lambda: is_number_at(top, right))
+    assert core.ctl("set", "camera.mirror=false", "camera.rotate=180").returncode == 0
+    until(lambda: is_number_at(bottom, right))
+
+
 def test_secrets_in_an_image_s_url_are_never_told(core: Running, server: Server):
     core.start("gateway")
     url = server.url("/room.png").replace("//", "//ann:pass@") + "?token=abc"
@@ -248,7 +320,7 @@ def test_set_from_a_file_and_from_standard_input(core: Running, tmp_path: Path):
     [
         (["set", "strength=0", "color=transparent"], 78, "2 problems"),
         (["set", "effect=off"], 78, "privacy.allow_raw"),
-        (["set", "camera.width=640"], 78, "can only be changed in the local settings file"),
+        (["set", "camera.source=demo:"], 78, "can only be changed in the local settings file"),
         (["set", "effect"], 78, "ctl set = effect: is no assignment"),
         (["set"], 78, "nothing is to be changed"),
         (["set", "--file", "/none.json"], 78, "--file = /none.json"),

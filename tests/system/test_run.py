@@ -194,7 +194,7 @@ def test_settings_change_while_it_runs(start: Start, tmp_path: Path):
         revision = client.status()["revision"]
         for patch, word in (
             ({"strength": 0}, "background_blur.strength"),
-            ({"camera": {"width": 640}}, "local settings file"),
+            ({"camera": {"source": "test:"}}, "local settings file"),
             ({"effect": "image", "image": f"file:{tmp_path}/x.png"}, "background_image_url"),
         ):
             with pytest.raises(ConfigError, match=word):

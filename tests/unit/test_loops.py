@@ -9,20 +9,21 @@ import numpy as np
 import pytest
 
 from scrim.core import outlet as outlet_module
+from scrim.core.capture_loop import CaptureLoop
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.composite.replace import PictureBackground, color_picture
 from scrim.core.demand import LINGER_S, Demand
 from scrim.core.event_log import EventLog
 from scrim.core.events import Event, Observers, StateWatch
 from scrim.core.ladder import Level
-from scrim.core.loops import Backoff, CaptureLoop, OutletLoop, PipelineLoop, SinkLoop
+from scrim.core.loops import OutletLoop, PipelineLoop, SinkLoop
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Look, Pipeline
 from scrim.core.privacy import Privacy
 from scrim.core.segment.constant import ScriptedSegmenter
 from scrim.core.sinks.memory import MemorySink
 from scrim.core.subject import Wishes
-from scrim.core.workers import Latest
+from scrim.core.workers import Backoff, Latest
 from scrim.errors import SegmentError, SinkError, SourceError
 from scrim.frame import Caps, Frame, FramePool, Planes, SafeFrame
 
@@ -280,6 +281,18 @@ def test_the_pause_before_a_device_is_tried_again_grows_to_10_s():
     assert [backoff.next_s() for _ in range(6)] == [1, 2, 4, 8, 10, 10]
     backoff.reset()
     assert backoff.next_s() == 1
+
+
+def test_what_is_to_be_done_between_two_frames_is_done_once_and_no_frame_of_before_is_left():
+    capture = Capture(CAPS, raw(), raw(1))
+    capture.step()
+    done: list[str] = []
+    capture.loop.between_frames(lambda: done.append("first"))
+    capture.loop.between_frames(lambda: done.append("second"))
+    assert done == []
+    capture.source.meanwhile = lambda: done.append("read" if capture.mailbox.is_empty else "left over")
+    capture.step()
+    assert done == ["second", "read"]
 
 
 # The camera switched off and on.

@@ -141,3 +141,39 @@ def test_nothing_is_pooled_where_nothing_is_turned() -> None:
     source = Oriented(Album(CAPS.size))
     source.open()
     assert not any(isinstance(part, FramePool) for part in vars(source).values())
+
+
+@pytest.mark.parametrize("start", ROTATIONS)
+@pytest.mark.parametrize(("rotate", "mirror"), CASES)
+def test_another_way_is_taken_from_the_next_frame_on(start: Rotation, rotate: Rotation, mirror: bool) -> None:
+    source, reference = Oriented(Album(CAPS.size), rotate=start), Album(CAPS.size)
+    caps = source.open()
+    reference.open()
+    before, untouched = source.read(), reference.read()
+    assert before is not None
+    assert untouched is not None
+    if (rotate - start) % 180:
+        with pytest.raises(ValueError, match="another shape"):
+            source.turn(mirror=mirror, rotate=rotate)
+        assert source.rotate == start
+        return
+    source.turn(mirror=mirror, rotate=rotate)
+    after, raw = source.read(), reference.read()
+    assert after is not None
+    assert raw is not None
+    assert after.size == caps.size
+    for seen, wanted in zip(after.planes, expected(raw, rotate, mirror=mirror), strict=True):
+        assert np.array_equal(seen, wanted)
+    for seen, wanted in zip(before.planes, expected(untouched, start, mirror=False), strict=True):
+        assert np.array_equal(seen, wanted), "a frame that was handed on has changed"
+
+
+def test_a_way_that_is_set_before_the_camera_is_open_is_taken() -> None:
+    source, reference = Oriented(Album(CAPS.size)), Album(CAPS.size)
+    source.turn(mirror=True, rotate=180)
+    source.open()
+    reference.open()
+    seen, raw = source.read(), reference.read()
+    assert seen is not None
+    assert raw is not None
+    assert np.array_equal(seen.planes.y, expected(raw, 180, mirror=True)[0])

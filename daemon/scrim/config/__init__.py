@@ -4,12 +4,13 @@
 change is a patch: ``patched`` applies it to a copy and checks the copy whole.
 """
 
-from scrim.config.document import LIVE_KEYS, Settings, from_document, live_part
+from scrim.config.document import LIVE_KEYS, Settings, from_document, live_part, restart_needed
 from scrim.config.file import MAX_SETTINGS_BYTES, load
 from scrim.config.gadget import GadgetSettings
 from scrim.config.kinds import ControlValue, EffectName
 from scrim.config.rtsp import RtspSettings
 from scrim.config.sections import (
+    CameraSettings,
     DeviceSettings,
     ImagesSettings,
     ModelSettings,
@@ -24,6 +25,7 @@ __all__ = [
     "LIVE_KEYS",
     "MAX_SETTINGS_BYTES",
     "STRENGTHS",
+    "CameraSettings",
     "ControlValue",
     "DeviceSettings",
     "EffectName",
@@ -40,6 +42,7 @@ __all__ = [
     "from_document",
     "live_part",
     "load",
+    "restart_needed",
     "strength_name",
     "strength_number",
 ]

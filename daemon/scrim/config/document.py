@@ -38,6 +38,13 @@ from scrim.wording import show
 LIVE_KEYS = frozenset(
     {
         "camera.is_enabled",
+        "camera.width",
+        "camera.height",
+        "camera.frame_rate",
+        "camera.mirror",
+        "camera.rotate",
+        "model.name",
+        "model.form",
         "background_blur",
         "background_replacement",
         "matte",
@@ -50,8 +57,11 @@ LIVE_KEYS = frozenset(
 )
 """What a patch may change while scrim runs: whole sections, and single keys of others.
 
-Devices, paths and privacy stay with the local file.
+Devices, paths and privacy stay with the local file. A model is one of those that lie on this machine.
 """
+
+_FIXED_KEYS = ("width", "height", "frame_rate")
+"""Of the camera: the format going out is fixed for the life of the process."""
 
 
 class Settings(Section):
@@ -182,6 +192,20 @@ def from_document(document: Mapping[str, Any], where: str = "settings") -> Setti
     except ValidationError as error:
         problems = problems_of(error, Settings)
         raise ConfigError(list(dict.fromkeys([*problems, *_contradictions(document)])), where) from None
+
+
+def restart_needed(running: Settings, wanted: Settings) -> tuple[str, ...]:
+    """The keys whose values come into effect when the core is started again.
+
+    Args:
+        running: what the core was started with.
+        wanted: what has been set since.
+    """
+    before, after = running.camera, wanted.camera
+    keys = [key for key in _FIXED_KEYS if getattr(before, key) != getattr(after, key)]
+    if (before.rotate - after.rotate) % 180:  # another shape is asked of the camera
+        keys.append("rotate")
+    return tuple(f"camera.{key}" for key in keys)
 
 
 def live_part(settings: Settings) -> dict[str, Any]:

@@ -6,17 +6,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from scrim.config import Settings
+from scrim.config import Settings, restart_needed
 from scrim.core.composite.placeholder import Reason
 from scrim.core.images import Image, Images
 from scrim.core.look import image_url, make_look
+from scrim.core.models import Candidate, Models
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Look, Pipeline
 from scrim.core.privacy import SETTINGS_PARTY, Privacy, PrivacySwitch
-from scrim.errors import ConfigError, ImageError, LocalError, Problem, ScrimError
+from scrim.errors import ConfigError, ImageError, LocalError, ModelError, Problem, ScrimError
 from scrim.image_header import FORMATS
 from scrim.image_url import shown
 from scrim.patch import switches_effect
@@ -44,10 +45,12 @@ class InEffect:
     Attributes:
         settings: all of them.
         revision: counts up by one with each change.
+        restart_needed: keys whose values come into effect when the core is started again.
     """
 
     settings: Settings
     revision: int
+    restart_needed: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -81,6 +84,7 @@ class Control:
         base: what a reset goes back to; default ``settings``.
         revision: of ``settings``.
         switch: closes the camera while ``camera.is_enabled`` is false.
+        models: loads another model; None where there is no other.
 
     Attributes:
         on_change: called after each change with what is in effect, in the thread that steps, once whoever
@@ -98,8 +102,11 @@ class Control:
         base: Settings | None = None,
         revision: int = 1,
         switch: PrivacySwitch | None = None,
+        models: Models | None = None,
     ) -> None:
+        self._started = settings
         self._in_effect = InEffect(settings, revision)
+        self._models = models
         self._pipeline = pipeline
         self._outlet = outlet
         self._images = images if images is not None else Images()
@@ -170,6 +177,8 @@ class Control:
         """Make the change that has waited longest, or wait a moment for one; a change may take 15 s."""
         before = self._in_effect
         change = self._next()
+        if self._models is not None:
+            self._models.step()
         if change is not None:
             self._make(change)
         elif self.missing is not None and time.monotonic() >= self._next_try_s:
@@ -247,13 +256,37 @@ class Control:
         return self.in_effect
 
     def _swap(self, wanted: Settings) -> None:
-        look = self._prepare(wanted, self.revision + 1)
-        self._pipeline.swap(look)
+        candidate = self._candidate(wanted)
+        try:
+            look = self._prepare(wanted, self.revision + 1)
+        except BaseException:
+            self._discard(candidate)
+            raise
+        self._pipeline.swap(replace(look, finder=candidate.finder) if candidate else look)
         self._outlet.require(look.revision)
         self._outlet.hide(hidden_by(wanted))
         self._images.keep()
-        self._in_effect, self.missing = InEffect(wanted, look.revision), None
+        if candidate and self._models:
+            self._models.use(candidate)
+        needed = restart_needed(self._started, wanted)
+        self._in_effect, self.missing = InEffect(wanted, look.revision, needed), None
         self._retry_s = FIRST_RETRY_S
+
+    def _candidate(self, wanted: Settings) -> Candidate | None:
+        """Another model, ready to be used; None where it stays the same."""
+        if self._models is None or wanted.model == self.settings.model:
+            return None
+        try:
+            return self._models.prepare(wanted.model)
+        except ModelError as error:
+            key = "name" if wanted.model.name != self.settings.model.name else "form"
+            allowed = ", ".join(self._models.offered) if key == "name" else "auto, or a form that it has"
+            problem = Problem(f"model.{key}", getattr(wanted.model, key), str(error), allowed)
+            raise ConfigError([problem], "request") from None
+
+    def _discard(self, candidate: Candidate | None) -> None:
+        if candidate and self._models:
+            self._models.discard(candidate)
 
     def _prepare(self, wanted: Settings, revision: int) -> Look:
         """Everything that can fail or take long; nothing is touched."""
@@ -304,7 +337,11 @@ class Control:
 
 def answer_of(in_effect: InEffect) -> dict[str, Any]:
     """What an answer says of settings in effect."""
-    return {"revision": in_effect.revision, "settings": in_effect.settings.without_secrets()}
+    return {
+        "revision": in_effect.revision,
+        "settings": in_effect.settings.without_secrets(),
+        "restart_needed": list(in_effect.restart_needed),
+    }
 
 
 def hidden_by(settings: Settings) -> Reason | None:

@@ -37,6 +37,7 @@ class Look:
         looks_twice: improve each mask by a second inference.
         wishes: who is shown, and from where.
         reuse_masks: a mask may serve frames after its own; only where the local settings file allows it.
+        finder: another model, to be used from now on; None goes on with the one in use.
     """
 
     revision: int
@@ -48,6 +49,7 @@ class Look:
     looks_twice: bool = False
     wishes: Wishes = NO_WISHES
     reuse_masks: bool = False
+    finder: MaskFinder | None = None
 
 
 class Pipeline:
@@ -66,6 +68,8 @@ class Pipeline:
         last_matte: of the last frame that was composited; valid until the next one is processed.
         subject: who is shown.
         why_hidden: why the last picture is the placeholder; None when it is not.
+        begun: frames that were begun, counted before the look is read.
+        ended: frames that were begun and are done with.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class Pipeline:
         self.clock = clock if clock is not None else StageClock()
         self.subject = Subject(size, keep)
         self.why_hidden: Reason | None = None
+        self.begun = self.ended = 0
         self._look = look
         self._level = FULL_QUALITY
         self._pyramid = Pyramid(size)
@@ -89,7 +94,7 @@ class Pipeline:
         self._painter = PlaceholderPainter(size)
         self._nobody = self.last_matte = _empty_matte(size)
         self._finder = MaskFinder(size, segmenter, self.clock) if segmenter else None
-        self._small_finder = MaskFinder(size, small, self.clock) if small else self._finder
+        self._small_finder = MaskFinder(size, small, self.clock) if small else None
         self._matte_maker: MatteMaker | None = None
         self._maker_key: tuple[tuple[int, ...], bool, bool] | None = None
         self._since_mask = 0
@@ -104,6 +109,11 @@ class Pipeline:
     def degrade(self, level: Level) -> None:
         """Work at this level of quality from the next frame on. May be called from any thread."""
         self._level = level
+
+    @property
+    def finder(self) -> MaskFinder | None:
+        """The model in use."""
+        return self._finder
 
     @property
     def skips(self) -> int:
@@ -143,10 +153,15 @@ class Pipeline:
         Raises:
             SegmentError: no usable mask was found for this frame.
         """
-        look, level, self.why_hidden = self._look, self._level, None
-        if self._is_to_forget:
-            self._is_to_forget = False
-            self.reset()
+        self.begun += 1
+        try:
+            return self._process(frame, self._look, self._level)
+        finally:
+            self.ended = self.begun
+
+    def _process(self, frame: Frame, look: Look, level: Level) -> SafeFrame | None:
+        self.why_hidden = None
+        self._refresh(look)
         if look.is_raw or look.background is None:
             self.reset()
             return self._without_effect(frame, look)
@@ -162,6 +177,15 @@ class Pipeline:
         with self.clock.stage("composite"):
             return self._compositor.compose(self._pyramid, matte, background, look.revision)
 
+    def _refresh(self, look: Look) -> None:
+        """Forget what is to be forgotten, and take another model where the look brings one."""
+        if self._is_to_forget:
+            self._is_to_forget = False
+            self.reset()
+        if look.finder is not None and look.finder is not self._finder:
+            self._finder = look.finder
+            self._forget_mattes()
+
     def _without_effect(self, frame: Frame, look: Look) -> SafeFrame | None:
         if look.is_raw:
             return self._compositor.pass_raw(frame, look.revision)
@@ -173,7 +197,7 @@ class Pipeline:
 
     def _matte(self, frame: Frame, look: Look, level: Level) -> Matte:
         self._pyramid.load(frame)
-        finder = self._small_finder if level.small_model else self._finder
+        finder = (self._small_finder if level.small_model else None) or self._finder
         if finder is None:
             return self._nobody
         if self._may_reuse(look, level):

@@ -70,7 +70,7 @@ class Regulator:
         """Do as other settings say."""
         with self._lock:
             before, self._settings = self._settings, settings
-            if settings.matte.refine != before.matte.refine:
+            if settings.matte.refine != before.matte.refine or settings.model != before.model:
                 self._budget = self._make_budget(settings)
                 self._use(self._budget.level)
                 self._watch.level(self._budget.level.number)

@@ -8,15 +8,16 @@ from typing import Literal
 from scrim import __version__
 from scrim.config import Settings, strength_name, strength_number
 from scrim.core.capture.base import CameraDetails
+from scrim.core.capture_loop import CaptureLoop
 from scrim.core.control import Control
 from scrim.core.health import HealthReader, ProcessReader
-from scrim.core.loops import CaptureLoop, OutletLoop, PipelineLoop, SinkLoop
+from scrim.core.loops import OutletLoop, PipelineLoop, SinkLoop
 from scrim.core.metrics import DeviceFigures, ErrorCount, Figures, Metrics, Value
+from scrim.core.models import Models
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
 from scrim.core.privacy import Privacy
 from scrim.core.regulator import Regulator
-from scrim.core.segment.loading import LoadedModel
 from scrim.image_url import without_secrets
 from scrim.local.status import (
     DeviceStatus,
@@ -39,7 +40,7 @@ class Parts:
 
     Attributes:
         control: changes settings.
-        model: in use.
+        models: the one in use.
         pipeline: makes frames safe.
         outlet: decides what goes out.
         capture: keeps the camera.
@@ -53,7 +54,7 @@ class Parts:
     """
 
     control: Control
-    model: LoadedModel
+    models: Models
     pipeline: Pipeline
     outlet: Outlet
     capture: CaptureLoop
@@ -88,6 +89,7 @@ class Report:
             "state": self._state(is_placeholder=is_placeholder),
             "placeholder_reason": self._parts.outlet.reason if is_placeholder else None,
             "revision": in_effect.revision,
+            "restart_needed": list(in_effect.restart_needed),
             "camera": {
                 "source": self._parts.capture.name,
                 "state": self._parts.capture.state,
@@ -136,9 +138,9 @@ class Report:
             picture_age_ms=_age_ms(parts.outgoing.picture_pts_ns),
             captures=[DeviceFigures(parts.capture.name, parts.capture.state)],
             sinks=[self._sink_figures(sink) for sink in parts.sinks],
-            model=parts.model.spec.name,
-            delegate=parts.model.delegate,
-            initialization_duration_ms=parts.model.loading_ms,
+            model=parts.models.current.spec.name,
+            delegate=parts.models.current.delegate,
+            initialization_duration_ms=parts.models.current.loading_ms,
             error_count=parts.errors.total,
             quality_level=parts.regulator.level.number,
             quality_reason=parts.regulator.reason,
@@ -179,15 +181,16 @@ class Report:
         }
 
     def _model_status(self) -> ModelStatus:
-        width, height = self._parts.model.segmenter.input_size
-        spec = self._parts.model.spec
+        model = self._parts.models.current
+        width, height = model.segmenter.input_size
         return {
-            "name": spec.name,
-            "form": spec.form,
-            "runtime": self._parts.model.runtime,
+            "name": model.spec.name,
+            "form": model.spec.form,
+            "runtime": model.runtime,
             "input": f"{width}x{height}",
-            "delegate": self._parts.model.delegate,
-            "delegate_error": self._parts.model.delegate_error,
+            "delegate": model.delegate,
+            "delegate_error": model.delegate_error,
+            "offered": list(self._parts.models.offered),
         }
 
 

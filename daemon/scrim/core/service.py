@@ -3,45 +3,49 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from scrim.config import Settings
+from scrim.config import CameraSettings, Settings
 from scrim.core.answers import Answers
 from scrim.core.capture.base import Source
 from scrim.core.capture.first import FirstCamera
 from scrim.core.capture.orient import Oriented, turned
 from scrim.core.capture.registry import find_camera, make_source
 from scrim.core.capture.scale import Scaled
+from scrim.core.capture_loop import CaptureLoop
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.control import Control, InEffect, hidden_by
 from scrim.core.demand import Demand
 from scrim.core.event_log import EventLog
-from scrim.core.events import Event, Observers, StateWatch, config_selected, filter_failed, filter_started
+from scrim.core.events import Observers, StateWatch, config_selected, filter_failed, filter_started
 from scrim.core.images import Images
 from scrim.core.look import first_look, image_url, kept_regions
-from scrim.core.loops import CaptureLoop, OutletLoop, PipelineLoop, SinkLoop
+from scrim.core.loops import OutletLoop, PipelineLoop, SinkLoop
 from scrim.core.metrics import ErrorCount
+from scrim.core.models import Models, first_model
 from scrim.core.outlet import Outlet
 from scrim.core.panel import PARTY as PANEL_PARTY
 from scrim.core.panel import Panel, is_wanted
 from scrim.core.pipeline import Pipeline
 from scrim.core.privacy import HOST_PARTY, SETTINGS_PARTY, Privacy, Shutter
 from scrim.core.regulator import Regulator
+from scrim.core.relay import FirstPicture, Relay
 from scrim.core.remember import Memory
 from scrim.core.report import FEED_NAME, Parts, Report
-from scrim.core.segment.loading import LoadedModel, load_model, load_small_model
+from scrim.core.segment.loading import load_small_model
 from scrim.core.sinks.feed import FeedSink
 from scrim.core.sinks.registry import make_sink
 from scrim.core.state import state_path
 from scrim.core.watchdog import Watchdog
-from scrim.core.workers import Latest, Worker
+from scrim.core.workers import Latest, running
 from scrim.errors import SegmentError
 from scrim.frame import Caps, Frame, FramePool
 from scrim.local.feed import FeedWriter
@@ -97,21 +101,23 @@ def run(
 
     with ExitStack() as stack:
         errors = _count_errors(stack)
-        output = _start_output(stack, settings, observers)
-        show_lights = _start_panel(stack, settings, output, pins)
         memory = Memory(StateFile(state_path()), settings, assigned)
+        start = memory.recall()
+        output = _start_output(stack, start.settings, observers)
+        show_lights = _start_panel(stack, settings, output, pins)
         stack.callback(memory.close)
-        filtering = _start_filtering(stack, settings, output, memory, is_patient=is_patient)
-        capture = _open_capture(stack, settings, output, filtering, restart, is_patient=is_patient)
-        core = _Core(output, filtering, capture, memory, errors, started_s, restart)
+        filtering = _start_filtering(stack, settings, start, output, is_patient=is_patient)
+        camera = filtering.control.settings.camera
+        capture, source = _open_capture(stack, camera, output, filtering, restart, is_patient=is_patient)
+        core = _Core(output, filtering, capture, source, memory, errors, started_s, restart)
         _start_answering(stack, socket_path, core)
-        stack.enter_context(_running("capture", capture.step, capture.stop))
+        stack.enter_context(running("capture", capture.step, capture.stop))
         logger.info("core: running, socket %s", socket_path)
         while not stop.wait(_SUPERVISION_INTERVAL_S):
             filtering.regulator.step()
             output.demand.look(sink.consumers for sink in output.sinks)
             show_lights()
-            why = filtering.model.delegate_error
+            why = filtering.models.current.delegate_error
             output.watch.delegate(is_lost=why is not None, reason=why)
     return is_to_restart.is_set()
 
@@ -135,7 +141,7 @@ class _Output:
 class _Filtering:
     """From the capture mailbox to the outlet."""
 
-    model: LoadedModel
+    models: Models
     pipeline: Pipeline
     mailbox: Latest[Frame]
     loop: PipelineLoop
@@ -151,6 +157,7 @@ class _Core:
     output: _Output
     filtering: _Filtering
     capture: CaptureLoop
+    source: Oriented
     memory: Memory
     errors: ErrorCount
     started_s: float
@@ -169,7 +176,7 @@ def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[obje
     watch = StateWatch(observers.notify)
     sinks = _start_sinks(stack, settings, caps, feed, painter, Shutter(privacy, HOST_PARTY))
     loop = OutletLoop(outlet, [sink.mailbox for sink in sinks], watch)
-    stack.enter_context(_running("outlet", loop.step))
+    stack.enter_context(running("outlet", loop.step))
     stack.callback(_say_goodbye, outlet, loop, sinks)
     return _Output(caps, outlet, feed, sinks, loop, observers, watch, privacy, demand)
 
@@ -198,11 +205,11 @@ def _start_panel(
 
 
 def _start_filtering(
-    stack: ExitStack, settings: Settings, output: _Output, memory: Memory, *, is_patient: bool
+    stack: ExitStack, settings: Settings, start: InEffect, output: _Output, *, is_patient: bool
 ) -> _Filtering:
-    caps, outlet, start = output.caps, output.outlet, memory.recall()
-    model = load_model(settings.model)
-    stack.callback(model.segmenter.close)
+    caps, outlet = output.caps, output.outlet
+    chosen, model = first_model(start.settings.model, settings.model)
+    start = replace(start, settings=start.settings.model_copy(update={"model": chosen}))
     small = load_small_model(settings)
     if small is not None:
         stack.callback(small.close)
@@ -213,6 +220,8 @@ def _start_filtering(
     pool = FramePool(caps.size, _POOL_FRAMES + 2 * len(output.sinks))
     keep = kept_regions(settings)
     pipeline = Pipeline(caps.size, model.segmenter, look, pool, small=small, keep=keep)
+    models = Models(start.settings.model, model, pipeline)
+    stack.callback(models.close)
     regulator = Regulator(
         start.settings,
         caps.frame_rate,
@@ -232,39 +241,40 @@ def _start_filtering(
         base=settings,
         revision=start.revision,
         switch=output.privacy.switch(SETTINGS_PARTY),
+        models=models,
     )
     control.missing = missing
     mailbox: Latest[Frame] = Latest()
 
     def started() -> None:
+        model = models.current
         output.observers.notify(filter_started(model=model.spec.name, delegate=model.delegate))
 
-    output.observers.add(_Starter(started))
+    output.observers.add(FirstPicture(started))
 
     def failed(error: SegmentError) -> None:
         output.observers.notify(filter_failed(error))
 
     loop = PipelineLoop(pipeline, mailbox, outlet, regulator.processed, failed)
-    stack.enter_context(_running("pipeline", loop.step, mailbox.close))
-    return _Filtering(model, pipeline, mailbox, loop, regulator, control, desk)
+    stack.enter_context(running("pipeline", loop.step, mailbox.close))
+    return _Filtering(models, pipeline, mailbox, loop, regulator, control, desk)
 
 
 def _open_capture(
     stack: ExitStack,
-    settings: Settings,
+    camera: CameraSettings,
     output: _Output,
     filtering: _Filtering,
     restart: Callable[[], None],
     *,
     is_patient: bool,
-) -> CaptureLoop:
-    camera = settings.camera
+) -> tuple[CaptureLoop, Oriented]:
     asked = turned(output.caps, camera.rotate)
 
     def make(url: str) -> Source:
         # A picture that is turned afterwards has no small one beside it.
         is_upright = not camera.rotate and not camera.mirror
-        model_size = filtering.model.segmenter.input_size if is_upright else None
+        model_size = filtering.models.current.segmenter.input_size if is_upright else None
         return make_source(url, asked, controls=camera.controls, model_size=model_size)
 
     name = find_camera() if camera.source == "auto" else camera.source
@@ -285,7 +295,7 @@ def _open_capture(
     stack.callback(capture.close)
     if not is_patient:
         capture.open()
-    return capture
+    return capture, source
 
 
 def _start_answering(stack: ExitStack, socket_path: Path, core: _Core) -> None:
@@ -293,7 +303,7 @@ def _start_answering(stack: ExitStack, socket_path: Path, core: _Core) -> None:
     control = filtering.control
     parts = Parts(
         control,
-        filtering.model,
+        filtering.models,
         filtering.pipeline,
         output.outlet,
         core.capture,
@@ -307,20 +317,35 @@ def _start_answering(stack: ExitStack, socket_path: Path, core: _Core) -> None:
     )
     answers = Answers(control, Report(parts), memory.forget, core.restart)
     server = stack.enter_context(LocalServer(socket_path, answers, output.feed, filtering.desk))
-    output.observers.add(_Relay(server))
+    output.observers.add(Relay(server))
 
     def changed(in_effect: InEffect) -> None:
         memory.note(in_effect)
         filtering.regulator.follow(in_effect.settings)
-        details = {"effect": in_effect.settings.effect, "revision": in_effect.revision}
-        output.observers.notify(config_selected(**details))
+        _orient(core, in_effect)
+        model = filtering.models.current.spec.name
+        effect, revision = in_effect.settings.effect, in_effect.revision
+        output.observers.notify(config_selected(effect=effect, revision=revision, model=model))
 
     def step() -> None:
         control.step()
         memory.step()
 
     control.on_change = changed
-    stack.enter_context(_running("settings", step, control.close))
+    stack.enter_context(running("settings", step, control.close))
+
+
+def _orient(core: _Core, in_effect: InEffect) -> None:
+    """Turn the picture as the settings say, as far as that needs no restart."""
+    camera = in_effect.settings.camera
+    rotate = core.source.rotate if "camera.rotate" in in_effect.restart_needed else camera.rotate
+    turn = partial(core.source.turn, mirror=camera.mirror, rotate=rotate)
+
+    def do() -> None:
+        turn()
+        core.filtering.pipeline.forget()
+
+    core.capture.between_frames(do)
 
 
 def _count_errors(stack: ExitStack) -> ErrorCount:
@@ -328,30 +353,6 @@ def _count_errors(stack: ExitStack) -> ErrorCount:
     scrim_logger.addHandler(errors)
     stack.callback(scrim_logger.removeHandler, errors)
     return errors
-
-
-class _Starter:
-    """Says once that filtering has started: when the first camera picture takes the placeholder's place."""
-
-    def __init__(self, say: Callable[[], None]) -> None:
-        self._say: Callable[[], None] | None = say
-
-    def placeholder_gone(self, _payload: dict[str, Any]) -> None:
-        """See :class:`scrim.core.events.Observers`."""
-        say, self._say = self._say, None
-        if say is not None:
-            say()
-
-
-class _Relay:
-    """Hands every event to whoever listens at the local socket."""
-
-    def __init__(self, server: LocalServer) -> None:
-        self._server = server
-
-    def any_event(self, event: Event) -> None:
-        """See :class:`scrim.core.events.Observers`."""
-        self._server.publish(event.name, **event.payload)
 
 
 def _start_sinks(
@@ -372,22 +373,8 @@ def _start_sinks(
     stack.callback(notify, "STOPPING=1")
     for loop in loops:
         stack.callback(loop.close)
-        stack.enter_context(_running(f"sink {loop.name}", loop.step, loop.stop))
+        stack.enter_context(running(f"sink {loop.name}", loop.step, loop.stop))
     return loops
-
-
-@contextmanager
-def _running(name: str, step: Callable[[], None], wake: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """A thread that repeats ``step``; ``wake`` gets it out of a wait when it is to end."""
-    worker = Worker(name, step)
-    worker.start()
-    try:
-        yield
-    finally:
-        worker.ask_to_stop()
-        wake()
-        if not worker.join():
-            logger.warning("%s: did not stop in time", name)
 
 
 def _say_goodbye(outlet: Outlet, outgoing: OutletLoop, sinks: list[SinkLoop]) -> None:

@@ -2,12 +2,16 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+FIRST_RETRY_S = 1.0
+LAST_RETRY_S = 10.0
 
 
 class Latest(Generic[T]):
@@ -54,6 +58,22 @@ class Latest(Generic[T]):
         with self._condition:
             self._closed = True
             self._condition.notify_all()
+
+
+class Backoff:
+    """How long to wait before a device is tried again: 1 s, doubling up to 10 s."""
+
+    def __init__(self) -> None:
+        self._next_s = FIRST_RETRY_S
+
+    def next_s(self) -> float:
+        """The pause to make now."""
+        now_s, self._next_s = self._next_s, min(LAST_RETRY_S, self._next_s * 2)
+        return now_s
+
+    def reset(self) -> None:
+        """It worked: start over at 1 s."""
+        self._next_s = FIRST_RETRY_S
 
 
 class Worker:
@@ -105,3 +125,17 @@ class Worker:
         if text != self._last_error:
             self._last_error = text
             logger.error("%s: %s", self._thread.name, text, exc_info=logger.isEnabledFor(logging.DEBUG))
+
+
+@contextmanager
+def running(name: str, step: Callable[[], None], wake: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """A thread that repeats ``step`` inside; ``wake`` gets it out of a wait when it is to end."""
+    worker = Worker(name, step)
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.ask_to_stop()
+        wake()
+        if not worker.join():
+            logger.warning("%s: did not stop in time", name)

@@ -68,7 +68,7 @@ class ModelStatus(TypedDict):
     """The model in use. ``input`` is width x height, as ``256x144``.
 
     ``delegate`` does the inference at this moment: ``cpu``, or the delegate that was asked for; while it is
-    not that one, ``delegate_error`` says why.
+    not that one, ``delegate_error`` says why. ``offered`` are the names that may be chosen.
     """
 
     name: str
@@ -77,6 +77,7 @@ class ModelStatus(TypedDict):
     input: str
     delegate: str
     delegate_error: str | None
+    offered: list[str]
 
 
 class EffectStatus(TypedDict):
@@ -119,7 +120,8 @@ class Status(TypedDict):
     """Everything the core says about itself.
 
     ``coverage`` is the person's share of the picture, 0 to 1; ``rss_mb`` resident memory in 10^6 bytes;
-    ``placeholder_reason`` is one of the placeholder's reasons while it is shown.
+    ``placeholder_reason`` is one of the placeholder's reasons while it is shown; ``restart_needed`` names the
+    settings whose values come into effect when the core is started again.
     """
 
     version: str
@@ -127,6 +129,7 @@ class Status(TypedDict):
     state: State
     placeholder_reason: str | None
     revision: int
+    restart_needed: list[str]
     camera: CameraStatus
     frames: FramesStatus
     latency_ms: LatencyStatus

@@ -37,13 +37,31 @@ class Oriented:
         self._scratch: Planes | None = None
         self.native: Caps | None = None
 
+    @property
+    def rotate(self) -> Rotation:
+        """Degrees clockwise."""
+        return self._rotate
+
     def open(self) -> Caps:
         """Open the real source; see :class:`Source`."""
         self.native = self._source.open()
         caps = turned(self.native, self._rotate)
-        if self._rotate or self._mirror:
-            self._prepare(caps)
+        self._prepare(caps)
         return caps
+
+    def turn(self, *, mirror: bool, rotate: Rotation) -> None:
+        """Turn the frames this way from the next one on.
+
+        Raises:
+            ValueError: width and height would change places.
+        """
+        if (rotate - self._rotate) % 180:
+            raise ValueError(
+                f"rotate = {rotate}: the picture would have another shape than at {self._rotate}"
+            )
+        self._mirror, self._rotate = mirror, rotate
+        if self.native is not None:
+            self._prepare(turned(self.native, rotate))
 
     def read(self) -> Frame | None:
         """The next frame, turned; None also when every buffer is still in use."""
@@ -64,7 +82,9 @@ class Oriented:
         self._source.close()
 
     def _prepare(self, caps: Caps) -> None:
-        if self._pool is None or self._pool.size != caps.size:
+        if not (self._rotate or self._mirror):
+            self._pool = None
+        elif self._pool is None or self._pool.size != caps.size:
             self._pool = FramePool(caps.size, _BUFFERS)
         if self._mirror and self._rotate == 270:
             height, width = caps.width, caps.height

@@ -86,6 +86,12 @@ class Delegated:
             if self._device is None:
                 raise ModelError(self._lost_because or f"delegate {self.name}: does not start in time")
 
+    def retry(self) -> None:
+        """Try the delegate again now: what was in its way is gone."""
+        with self._changed:
+            self._due_s = time.monotonic()
+            self._changed.notify_all()
+
     def close(self) -> None:
         """Let the delegate go, and the CPU's model."""
         with self._changed:

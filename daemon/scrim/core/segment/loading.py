@@ -89,6 +89,14 @@ def load_model(settings: ModelSettings, folder: Path | None = None) -> LoadedMod
     return _delegated(loaded, settings.delegate, models[settings.name])
 
 
+def offered(folder: Path | None = None) -> tuple[str, ...]:
+    """The names of the models that may be chosen, some of whose files may be broken; see ``load_model``."""
+    try:
+        return tuple(sorted(Catalogue(folder or default_folder())))
+    except ModelError:
+        return ()
+
+
 def _fastest(models: Catalogue, name: str, threads: int, begin_s: float) -> LoadedModel:
     forms, faults = models.usable(name)
     for fault in faults:
