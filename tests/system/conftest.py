@@ -51,6 +51,7 @@ class StandInCore:
         self.is_somebody_there = True
         self.camera_error: str | None = None
         self.quality_level = 0
+        self.machine: dict[str, Any] = {}
         self.shown = 0
         self.feed = FeedWriter()
         self._sink = FeedSink(self.feed)
@@ -140,7 +141,7 @@ class StandInCore:
             matte_coverage=0.31,
             settings_revision=1 + len(self.patches),
         )
-        return self._metrics.snapshot(figures, time.monotonic())
+        return self._metrics.snapshot(figures, time.monotonic()) | self.machine
 
     def status(self) -> Status:
         strength = self.settings.background_blur.strength

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import re
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,6 +25,7 @@ from scrim.gateway.prometheus.families import EVENTS, MOST_DEVICES, PLACEHOLDER_
 from scrim.gateway.prometheus.server import FRESH_S, MetricsServer
 from scrim.gateway.prometheus.serving import serve_metrics
 
+MONITORING = Path(__file__).parents[2] / "docs" / "monitoring.md"
 PASSWORD = "a-password-of-24-letters"
 DEADLINE_S = 20.0
 PROMISED = {
@@ -136,6 +138,30 @@ def test_every_promised_metric_is_there_and_promtool_finds_no_fault(
         assert sum(value for name, value in found.items() if name.startswith("scrim_state{")) == 1
         assert sum(value for name, value in found.items() if name.startswith("scrim_placeholder{")) == 0
         assert found["scrim_picture_age_seconds"] == pytest.approx(0.033)
+
+    play(stand_in_core.path, scenario)
+
+
+def test_the_document_has_every_metric_and_no_other(stand_in_core: Any) -> None:
+    """But for the two of a machine that this one may not have, and those of the client library."""
+    rows = re.findall(r"^\| `(scrim_\w+)` \| (\w+) \| (.*?) \|", MONITORING.read_text(), re.MULTILINE)
+    described = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+    stand_in_core.sinks = [{"name": "memory:", "state": "open", "delivered": 5, "dropped": 2, "error": None}]
+    stand_in_core.machine = {
+        "temperature_c": 50.0,
+        "is_throttled": False,
+        "cpu_frequency_mhz": 2400.0,
+        "consumers": 1,
+    }
+
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        text = await until_up(session, url)
+        told = {}
+        for family in text_string_to_metric_families(text):
+            if family.name.startswith("scrim_"):
+                name = family.name + ("_total" if family.type == "counter" else "")
+                told[name] = (family.type, {label for sample in family.samples for label in sample.labels})
+        assert told == described
 
     play(stand_in_core.path, scenario)
 
