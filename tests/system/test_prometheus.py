@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,14 @@ from scrim.core.composite.placeholder import Reason
 from scrim.core.events import NAMES
 from scrim.errors import ConfigError, DeviceError
 from scrim.gateway.core_link import CoreLink
-from scrim.gateway.prometheus.families import EVENTS, MOST_DEVICES, PLACEHOLDER_REASONS
+from scrim.gateway.figures import GatewayFigures
+from scrim.gateway.prometheus.families import (
+    EVENTS,
+    MOST_DEVICES,
+    PLACEHOLDER_REASONS,
+    EventCount,
+    families,
+)
 from scrim.gateway.prometheus.server import FRESH_S, MetricsServer
 from scrim.gateway.prometheus.serving import serve_metrics
 
@@ -51,7 +59,41 @@ PROMISED = {
     "process_cpu_seconds",
     "process_resident_memory_bytes",
 }
+GATEWAY_S = {
+    "scrim_preview_viewers",
+    "scrim_preview_encoded",
+    "scrim_mqtt_connected",
+    "scrim_mqtt_reconnects",
+    "scrim_mqtt_messages_dropped",
+    "scrim_rtsp_up",
+    "scrim_rtsp_clients",
+    "scrim_rtsp_encoded",
+    "scrim_rtsp_dropped",
+}
 Scenario = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
+
+
+@dataclass
+class Viewed:
+    viewers: int = 2
+    encoded: int = 900
+
+
+@dataclass
+class Broker:
+    is_up: bool = True
+    reconnects: int = -1
+    dropped: int = 3
+
+
+@dataclass
+class Streamed:
+    url: str | None = "rtsp://127.0.0.1:8554/scrim"
+    figures: dict[str, Any] = field(default_factory=lambda: {"clients": 4, "encoded": 77, "dropped": 1})
+
+
+def everything_on() -> GatewayFigures:
+    return GatewayFigures(Viewed(), Broker(), Streamed())
 
 
 @contextlib.asynccontextmanager
@@ -60,7 +102,7 @@ async def serving(path: Path, **settings: Any) -> AsyncIterator[str]:
     async with contextlib.AsyncExitStack() as stack:
         link = CoreLink(path)
         wanted = PrometheusSettings(**{"is_enabled": True, "port": 0} | settings)
-        url = await serve_metrics(stack, wanted, link)
+        url = await serve_metrics(stack, wanted, link, everything_on())
         running = asyncio.create_task(link.run())
         stack.callback(running.cancel)
         yield url
@@ -166,6 +208,21 @@ def test_the_document_has_every_metric_and_no_other(stand_in_core: Any) -> None:
     play(stand_in_core.path, scenario)
 
 
+def test_what_is_not_enabled_is_not_told() -> None:
+    found = {family.name for family in families(None, GatewayFigures(Viewed()), EventCount())}
+    assert found == {"scrim_up", "scrim_events", "scrim_preview_viewers", "scrim_preview_encoded"}
+
+
+def test_the_gateway_s_parts_are_told(stand_in_core: Any) -> None:
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        found = samples(await until_up(session, url))
+        assert (found["scrim_mqtt_connected"], found["scrim_mqtt_reconnects_total"]) == (1, 0)
+        assert (found["scrim_rtsp_clients"], found["scrim_rtsp_encoded_total"]) == (4, 77)
+        assert (found["scrim_preview_viewers"], found["scrim_preview_encoded_total"]) == (2, 900)
+
+    play(stand_in_core.path, scenario)
+
+
 def test_a_core_that_is_gone_is_told_as_gone_and_nothing_of_it_stays(
     stand_in_core: Any, prometheus_tool: Callable[[str], str]
 ) -> None:
@@ -174,7 +231,7 @@ def test_a_core_that_is_gone_is_told_as_gone_and_nothing_of_it_stays(
         await asyncio.to_thread(stand_in_core.stop)
         text = await until_up(session, url, is_up=False)
         ours = {name for name in family_names(text) if name.startswith("scrim_")}
-        assert ours == {"scrim_up", "scrim_events"}
+        assert ours == {"scrim_up", "scrim_events"} | GATEWAY_S
         checked(prometheus_tool("promtool"), text)
 
     play(stand_in_core.path, scenario)
@@ -206,7 +263,7 @@ def test_a_restarted_core_s_counters_begin_anew(stand_in_core: Any) -> None:
 def test_a_core_that_does_not_answer_is_not_up(stand_in_core: Any) -> None:
     async def go() -> None:
         link = CoreLink(stand_in_core.path)
-        server = MetricsServer(link, "127.0.0.1", patience_s=0.05)
+        server = MetricsServer(link, GatewayFigures(Viewed()), "127.0.0.1", patience_s=0.05)
         runner = web.AppRunner(server.app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

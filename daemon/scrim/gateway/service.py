@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrim.gateway.addresses import AddressRules
 from scrim.gateway.core_link import CoreLink
+from scrim.gateway.figures import GatewayFigures
 from scrim.gateway.heartbeat import Heartbeat
 from scrim.gateway.images import ImageFetcher
 from scrim.gateway.live_picture import LivePicture
@@ -79,9 +80,10 @@ async def serve(
         shelf, images = Shelf(state_folder() / LIBRARY_FOLDER), settings.images
         shelf.sweep()
         fetcher = ImageFetcher(AddressRules(images.allow_hosts), allow_http=images.allow_http)
+        figures = GatewayFigures(picture)
         parts = [
             Heartbeat(notify, watchdog_interval_s()),
-            *_parts(socket_path, settings, link, picture, ShelfFirst(shelf, fetcher)),
+            *_parts(socket_path, settings, link, picture, ShelfFirst(shelf, fetcher), figures),
         ]
         url = None
         if settings.web.is_enabled:
@@ -90,7 +92,7 @@ async def serve(
         if settings.prometheus.is_enabled:
             from scrim.gateway.prometheus.serving import serve_metrics
 
-            await serve_metrics(stack, settings.prometheus, link)
+            await serve_metrics(stack, settings.prometheus, link, figures)
         tasks = [asyncio.create_task(work) for work in (*map(keep_running, parts), link.run())]
         stack.push_async_callback(_ended, tasks)
         on_ready(url)
@@ -106,7 +108,12 @@ def _form_schema() -> Mapping[str, Any]:
 
 
 def _parts(
-    socket_path: Path, settings: "Settings", link: CoreLink, picture: LivePicture, fetcher: Fetcher
+    socket_path: Path,
+    settings: "Settings",
+    link: CoreLink,
+    picture: LivePicture,
+    fetcher: Fetcher,
+    figures: GatewayFigures,
 ) -> Iterator[Part]:
     """Everything that runs beside the page, each imported only when it is wanted.
 
@@ -116,17 +123,21 @@ def _parts(
         link: to the core, shared.
         picture: what goes out now, shared: for stills.
         fetcher: brings images, those of the library too.
+        figures: learns which parts count something.
     """
     yield PictureProvider(socket_path, fetcher)
     if settings.mqtt.is_enabled:
         from scrim.gateway.mqtt.part import MqttPart
 
-        yield MqttPart(settings, link, picture)
+        mqtt = MqttPart(settings, link, picture)
+        figures.broker = mqtt.connection
+        yield mqtt
     if settings.rtsp.is_enabled or settings.rtsp.publish_url:
         from scrim.gateway.rtsp.part import RtspPart
         from scrim.gateway.rtsp.plan import plan_of
 
-        yield RtspPart(socket_path, plan_of(settings))
+        figures.streamed = rtsp = RtspPart(socket_path, plan_of(settings))
+        yield rtsp
 
 
 async def _ended(tasks: list[asyncio.Task[None]]) -> None:

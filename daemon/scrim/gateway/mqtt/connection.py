@@ -59,7 +59,10 @@ class Connection:
         inbox: what came in.
         reconnects: connections after the first.
         trouble: why there is no connection; None while there is one.
+        session: makes one connection.
     """
+
+    session: Callable[[Broker, Version, Mailbox[Received]], Session] = Session
 
     def __init__(
         self,
@@ -170,7 +173,7 @@ class Connection:
             credentials.tls_context(mqtt),
             self._will,
         )
-        return Session(broker, self._versions[0], self.inbox)
+        return self.session(broker, self._versions[0], self.inbox)
 
     def _up(self, session: Session) -> None:
         self._session, self.trouble, self._was_told = session, None, None

@@ -60,6 +60,7 @@ class MqttPart:
         memory: what is remembered; default the gateway's state file.
         library: background images.
         chance: a number in [0, 1) each time.
+        connect: makes the connection to the broker.
 
     Raises:
         ConfigError: a password or certificate cannot be used.
@@ -74,6 +75,7 @@ class MqttPart:
         memory: Memory | None = None,
         library: Library | None = None,
         chance: Callable[[], float] = random.random,
+        connect: Callable[..., Connection] = Connection,
     ) -> None:
         credentials.check(settings.mqtt)
         self._settings = settings
@@ -88,7 +90,7 @@ class MqttPart:
         self._will = Message(self._topics.own("status"), b"offline", retain=True)
         self._choices = Choices(self._memory, library or Library())
         self._changes = Changes(link, self._view, self._choices, self._memory, settings, self._changed)
-        self.connection = Connection(settings.mqtt, f"scrim-{self._identity.id}", self._will, self)
+        self.connection = connect(settings.mqtt, f"scrim-{self._identity.id}", self._will, self)
         self._reports = Reports(
             self._identity, settings, self._topics, self._view, self._choices, self._changes, self.connection
         )

@@ -6,7 +6,7 @@ What is not known is left out; while the core is gone nothing is said of it but 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client.core import (
@@ -16,6 +16,7 @@ from prometheus_client.core import (
     Metric,
 )
 
+from scrim.gateway.figures import Broker, GatewayFigures
 from scrim.local.status import Status
 
 STATES = ("starting", "running", "placeholder", "off")
@@ -67,19 +68,19 @@ class CoreFigures:
     settings: Mapping[str, Any]
 
 
-@dataclass(slots=True)
-class GatewayFigures:
-    """What the gateway itself counts, since it was started.
+class EventCount:
+    """Events of the core that were heard, by type.
 
     Attributes:
-        events: heard of the core, by name.
+        totals: since the gateway was started.
     """
 
-    events: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*EVENTS, OTHER), 0))
+    def __init__(self) -> None:
+        self.totals = dict.fromkeys((*EVENTS, OTHER), 0)
 
-    def count_event(self, name: str) -> None:
+    def add(self, name: str) -> None:
         """One more; a name that is not known counts as other."""
-        self.events[name if name in self.events else OTHER] += 1
+        self.totals[name if name in self.totals else OTHER] += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +115,39 @@ _COUNTERS = (
 )
 
 
-def families(core: CoreFigures | None, gateway: GatewayFigures) -> Iterator[Metric]:
+def families(core: CoreFigures | None, gateway: GatewayFigures, events: EventCount) -> Iterator[Metric]:
     """Everything there is to say.
 
     Args:
         core: None while it is gone.
-        gateway: what the gateway counted.
+        gateway: what its parts count.
+        events: of the core.
     """
     yield _gauge("scrim_up", "Whether the core answers.", core is not None)
     if core is not None:
         yield from _of_core(core)
-    yield _labelled(
-        CounterMetricFamily, "scrim_events_total", "Events of the core, by type.", "type", gateway.events
+    meaning = "Events of the core, by type."
+    yield _labelled(CounterMetricFamily, "scrim_events_total", meaning, "type", events.totals)
+    yield _gauge("scrim_preview_viewers", "Who watches the live picture.", gateway.viewed.viewers)
+    yield _count("scrim_preview_encoded_total", "JPEGs made for viewers.", gateway.viewed.encoded)
+    if gateway.broker is not None:
+        yield from _of_broker(gateway.broker)
+    if gateway.streamed is not None:
+        yield from _of_stream(gateway.streamed.url is not None, gateway.of_stream)
+
+
+def _of_broker(broker: Broker) -> Iterator[Metric]:
+    yield _gauge("scrim_mqtt_connected", "Whether there is a connection to the broker.", broker.is_up)
+    yield _count("scrim_mqtt_reconnects_total", "Connections after the first.", max(0, broker.reconnects))
+    yield _count("scrim_mqtt_messages_dropped_total", "Messages without room, both ways.", broker.dropped)
+
+
+def _of_stream(is_up: bool, figures: Mapping[str, Any]) -> Iterator[Metric]:
+    yield _gauge("scrim_rtsp_up", "Whether the RTSP stream is there.", is_up)
+    yield _gauge("scrim_rtsp_clients", "Who watches it.", figures.get("clients") or 0)
+    yield _count("scrim_rtsp_encoded_total", "Pictures encoded for it.", figures.get("encoded") or 0)
+    yield _count(
+        "scrim_rtsp_dropped_total", "Pictures that came too fast for it.", figures.get("dropped") or 0
     )
 
 
@@ -239,6 +261,10 @@ def _one_of(name: str, meaning: str, label: str, values: Sequence[str], value: s
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:
     return GaugeMetricFamily(name, meaning, value=float(value))
+
+
+def _count(name: str, meaning: str, value: float) -> Metric:
+    return CounterMetricFamily(name, meaning, value=float(value))
 
 
 def _labelled(

@@ -17,7 +17,8 @@ from prometheus_client.process_collector import ProcessCollector
 
 from scrim.errors import LocalError
 from scrim.gateway.core_link import CoreLink
-from scrim.gateway.prometheus.families import CoreFigures, GatewayFigures, Scrape, families
+from scrim.gateway.figures import GatewayFigures
+from scrim.gateway.prometheus.families import CoreFigures, EventCount, Scrape, families
 from scrim.gateway.web.guard import LOOPBACK_NAMES, host_name
 from scrim.local.status import Status
 
@@ -43,6 +44,7 @@ class MetricsServer:
 
     Args:
         link: to the core; is listened to from now on.
+        figures: what the gateway's parts count.
         address: where it will listen, for the Host check.
         password: that a scraper must know; None for loopback without one.
         clock_s: monotonic clock.
@@ -52,6 +54,7 @@ class MetricsServer:
     def __init__(
         self,
         link: CoreLink,
+        figures: GatewayFigures,
         address: str,
         password: str | None = None,
         clock_s: Callable[[], float] = time.monotonic,
@@ -60,7 +63,8 @@ class MetricsServer:
         self._link = link
         self._patience_s = patience_s
         self._clock_s = clock_s
-        self._figures = GatewayFigures()
+        self._figures = figures
+        self._events = EventCount()
         self._process = ProcessCollector(registry=None)
         self._lock = asyncio.Lock()
         self._core: CoreFigures | None = None
@@ -78,12 +82,12 @@ class MetricsServer:
 
     def core_event(self, event: dict[str, Any]) -> None:
         """Count it."""
-        self._figures.count_event(str(event.get("event")))
+        self._events.add(str(event.get("event")))
 
     async def _metrics(self, request: web.Request) -> web.Response:
         del request
         core = await self._fresh()
-        found = itertools.chain(families(core, self._figures), self._process.collect())
+        found = itertools.chain(families(core, self._figures, self._events), self._process.collect())
         body = generate_latest(cast("Any", Scrape(found)))
         response = web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
         response.enable_compression()

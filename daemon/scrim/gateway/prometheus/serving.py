@@ -9,6 +9,7 @@ from aiohttp import web
 
 from scrim.errors import ConfigError, Problem
 from scrim.gateway.core_link import CoreLink
+from scrim.gateway.figures import GatewayFigures
 from scrim.gateway.listening import check_address, is_loopback, listen
 from scrim.gateway.prometheus.server import MetricsServer
 from scrim.password import find_password
@@ -26,9 +27,15 @@ _STOP_S = 1.0
 
 
 async def serve_metrics(
-    stack: contextlib.AsyncExitStack, settings: "PrometheusSettings", link: CoreLink
+    stack: contextlib.AsyncExitStack, settings: "PrometheusSettings", link: CoreLink, figures: GatewayFigures
 ) -> str:
     """Listen until the stack is left.
+
+    Args:
+        stack: of what ends with the gateway.
+        settings: where, and with which password.
+        link: to the core.
+        figures: what the gateway's parts count.
 
     Returns:
         The URL.
@@ -40,7 +47,7 @@ async def serve_metrics(
     password = _password(settings)
     has_password = password is not None
     address = check_address("prometheus", settings.host, settings.port, has_password=has_password)
-    server = MetricsServer(link, address, password)
+    server = MetricsServer(link, figures, address, password)
     runner = web.AppRunner(server.app, access_log=None, handler_cancellation=True, shutdown_timeout=_STOP_S)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
