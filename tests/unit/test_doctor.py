@@ -55,7 +55,7 @@ def test_a_healthy_machine():
 
 
 def test_every_camera_is_listed_with_its_formats_and_controls(monkeypatch: pytest.MonkeyPatch):
-    gain = Control(2, "gain", "integer", 10, 100, 10, 50, 30)
+    gain = Control(0x980902, "gain", "integer", 10, 100, 10, 50, 30)
     listed = [
         Listed("v4l2:/dev/video0", "HD Webcam", "uvcvideo", (Offer("MJPG", (1920, 1080), 30.0),), (gain,)),
         Listed("v4l2:/dev/video2", error="no permission"),

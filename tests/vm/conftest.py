@@ -5,6 +5,8 @@ pytest reports is handed to the host's, so that selection, output and exit statu
 """
 
 import os
+import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ IS_LONG = os.environ.get("SCRIM_VM") == "long"
 PATIENCE_S = 120
 """A test that takes longer ends the guest; ``@pytest.mark.patience(seconds)`` gives it more."""
 
+FIGURE = "figure"
 _GUEST = pytest.StashKey[Guest]()
 
 
@@ -33,6 +36,26 @@ def pytest_configure(config: pytest.Config) -> None:
 def cycles(request: pytest.FixtureRequest) -> int:
     """How often to repeat: the first number of the test's mark, in the long suite the second."""
     return int(request.node.get_closest_marker("cycles").kwargs["long" if IS_LONG else "short"])
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Callable[[str, list[float]], None]:
+    """Puts what something took, in seconds, into the list of figures at the end."""
+
+    def note(what: str, times_s: list[float]) -> None:
+        middle, longest = statistics.median(times_s), max(times_s)
+        figures = f"{len(times_s)} times, median {middle:.2f} s, longest {longest:.2f} s"
+        record_property(FIGURE, f"{what}: {figures}")
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
+    figures = [text for report in reports for name, text in report.user_properties if name == FIGURE]
+    if figures:
+        terminalreporter.section("measured in the guest")
+        terminalreporter.write_line("\n".join(dict.fromkeys(map(str, figures))))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -20,6 +20,13 @@ _KINDS: dict[int, Kind] = {
     v4l2.V4L2_CTRL_TYPE_INTEGER_MENU: "menu",
 }
 _HIDDEN = v4l2.V4L2_CTRL_FLAG_DISABLED
+_CAMERA_CLASSES = (
+    v4l2.V4L2_CTRL_CLASS_USER & 0x0FFF0000,
+    v4l2.V4L2_CTRL_CLASS_CAMERA & 0x0FFF0000,
+)
+_FIRST_PRIVATE = 0x1000
+"""Drivers number their own controls from here on."""
+
 _MOST_CONTROLS = 256
 _MOST_ITEMS = 256
 
@@ -53,6 +60,12 @@ class Control:
     items: dict[int, str] = field(default_factory=dict)
     is_inactive: bool = False
     is_fixed: bool = False
+
+    @property
+    def is_of_cameras(self) -> bool:
+        """Whether it is one of those that cameras have, not one of a driver's own."""
+        is_private = self.number & 0xFFFF >= _FIRST_PRIVATE
+        return self.number & 0x0FFF0000 in _CAMERA_CLASSES and not is_private
 
 
 def controls_of(ioctl: Ioctl) -> list[Control]:

@@ -10,12 +10,14 @@ from scrim.core.capture.camera_controls import apply, ranges
 from scrim.core.node_controls import Control, spelled
 from scrim.core.videodev2_fake import FakeCamera
 
-BRIGHTNESS = Control(1, "brightness", "integer", 0, 255, 1, 128, 128)
-GAIN = Control(2, "gain", "integer", 10, 100, 10, 50, 50)
-FLICKER = Control(3, "power_line_frequency", "menu", 0, 2, 1, 1, 1, {0: "Disabled", 1: "50 Hz", 2: "60 Hz"})
-FOCUS_AUTO = Control(5, "focus_automatic_continuous", "boolean", 0, 1, 1, 1, 1)
-FOCUS = Control(4, "focus_absolute", "integer", 0, 250, 5, 0, 0)
-SHUTTER = Control(6, "privacy", "boolean", 0, 1, 1, 0, 0, is_fixed=True)
+BRIGHTNESS = Control(0x980901, "brightness", "integer", 0, 255, 1, 128, 128)
+GAIN = Control(0x980902, "gain", "integer", 10, 100, 10, 50, 50)
+FLICKER = Control(
+    0x980903, "power_line_frequency", "menu", 0, 2, 1, 1, 1, {0: "Disabled", 1: "50 Hz", 2: "60 Hz"}
+)
+FOCUS_AUTO = Control(0x980905, "focus_automatic_continuous", "boolean", 0, 1, 1, 1, 1)
+FOCUS = Control(0x980904, "focus_absolute", "integer", 0, 250, 5, 0, 0)
+SHUTTER = Control(0x980906, "privacy", "boolean", 0, 1, 1, 0, 0, is_fixed=True)
 
 
 class OneShotCamera(FakeCamera):
@@ -37,14 +39,14 @@ def camera() -> FakeCamera:
 @pytest.mark.parametrize(
     ("name", "value", "number", "becomes"),
     [
-        ("brightness", 0, 1, 0),
-        ("brightness", 255, 1, 255),
-        ("brightness", 12.0, 1, 12),
-        ("gain", 30, 2, 30),
-        ("power_line_frequency", 2, 3, 2),
-        ("power_line_frequency", "60 hz", 3, 2),
-        ("focus_automatic_continuous", False, 5, 0),
-        ("focus_automatic_continuous", 1, 5, 1),
+        ("brightness", 0, 0x980901, 0),
+        ("brightness", 255, 0x980901, 255),
+        ("brightness", 12.0, 0x980901, 12),
+        ("gain", 30, 0x980902, 30),
+        ("power_line_frequency", 2, 0x980903, 2),
+        ("power_line_frequency", "60 hz", 0x980903, 2),
+        ("focus_automatic_continuous", False, 0x980905, 0),
+        ("focus_automatic_continuous", 1, 0x980905, 1),
     ],
 )
 def test_a_value_is_set(name: str, value: ControlValue, number: int, becomes: int) -> None:

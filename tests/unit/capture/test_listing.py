@@ -7,7 +7,7 @@ from scrim.core.node_controls import Control
 from scrim.core.videodev2 import Node
 from scrim.core.videodev2_fake import FakeCamera, FakeLoopback
 
-GAIN = Control(2, "gain", "integer", 10, 100, 10, 50, 50)
+GAIN = Control(0x980902, "gain", "integer", 10, 100, 10, 50, 50)
 SIZES = {"MJPG": {(1280, 720): 30.0, (640, 480): 60.0}, "YUYV": {(640, 480): 30.0}, "H264": {(64, 64): 1.0}}
 
 

@@ -244,7 +244,7 @@ def test_its_return_is_noticed_after_it_was_pulled_out(tmp_path: Path) -> None:
 def test_controls_are_set_and_told_and_what_is_refused_stops_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    gain = Control(2, "gain", "integer", 10, 100, 10, 50, 50)
+    gain = Control(0x980902, "gain", "integer", 10, 100, 10, 50, 50)
     node = FakeCamera({"YU12": {SIZE: 30.0}}, picture).with_controls(gain)
     camera = V4L2Camera("/dev/video9", CAPS, lambda _: node, {"gain": 20, "zoom": 1})
     assert camera.details is None

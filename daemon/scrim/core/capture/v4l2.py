@@ -4,6 +4,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import MappingProxyType
 
 from scrim.core.capture import camera_controls
@@ -90,7 +91,7 @@ class V4L2Camera:
     @property
     def details(self) -> CameraDetails | None:
         """What was found at the last ``open``; None before."""
-        return self._details
+        return replace(self._details, place=self.place) if self._details is not None else None
 
     def open(self) -> Caps:
         """Choose a format and start streaming.
@@ -174,7 +175,11 @@ class V4L2Camera:
             for line in refused:
                 logger.warning("%s", line)
             self._told = refused
-        values = {control.name: control.value for control in node.controls() if control.value is not None}
+        values = {
+            control.name: control.value
+            for control in node.controls()
+            if control.is_of_cameras and control.value is not None
+        }
         self._details = CameraDetails(capability.card, self.place, str(delivers), values, tuple(refused))
 
     def _remember_name(self) -> None:

@@ -82,7 +82,7 @@ def cameras() -> Iterator[Finding]:
             continue
         offers = ", ".join(f"{offer.fourcc} to {offer.size_and_rate}" for offer in listed.offers)
         yield Finding(listed.url, True, f"{listed.name} ({listed.driver}): {offers}")
-        for control in listed.controls:
+        for control in filter(lambda control: control.is_of_cameras, listed.controls):
             yield Finding(f"  {listed.url} {control.name}", True, camera_controls.described(control))
 
 
