@@ -1,0 +1,211 @@
+"""The whole core behind the cable: its safe picture, its privacy, its death and its return."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scrim.core.capture.v4l2 import V4L2Camera
+from scrim.frame import Caps
+
+from .usb import MODULES, camera, camera_gone, gadget, program, run, until
+
+SETTINGS = """\
+sinks = ["uvc_gadget:"]
+
+[camera]
+source = "test:"
+width = 640
+height = 360
+{camera}
+
+[background_blur]
+is_enabled = false
+
+[background_replacement]
+is_enabled = true
+default_color = "teal"
+
+[gadget]
+packet_bytes = 3072
+"""
+TEAL = (94, 151, 64)
+"""#008080 in Y, U, V of BT.601, limited range."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drivers() -> Iterator[None]:
+    run("modprobe", "-a", *MODULES)
+    gadget("up", "gadget.packet_bytes=3072")
+    yield
+    gadget("down")
+    run("guest", "udevadm", "settle")
+    run("modprobe", "-r", *reversed(MODULES))
+
+
+class Core:
+    """A core as systemd would run it, and what ``scrim ctl`` says of it."""
+
+    def __init__(self, folder: Path, **camera_keys: object) -> None:
+        self._folder = folder
+        self._environment = os.environ | {
+            "XDG_STATE_HOME": str(folder / "state"),
+            "XDG_RUNTIME_DIR": str(folder / "runtime"),
+            "SCRIM_CONFIG": str(folder / "scrim.toml"),
+        }
+        lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in camera_keys.items())
+        (folder / "scrim.toml").write_text(SETTINGS.format(camera=lines))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "scrim", "core"], env=self._environment, stdout=log, stderr=log
+            )
+
+    def end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(30)
+        self._process = None
+
+    def ctl(self, *words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "scrim", "ctl", *words],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        told = self.ctl("status", "--json")
+        return json.loads(told) if told else {}
+
+    def is_watched(self) -> bool:
+        """Whether a host takes pictures."""
+        sinks = self.status().get("sinks", [])
+        return any(sink["name"] == "uvc_gadget:" and sink["consumers"] == 1 for sink in sinks)
+
+
+@contextlib.contextmanager
+def running(folder: Path, **camera_keys: object) -> Iterator[Core]:
+    core = Core(folder, **camera_keys)
+    core.start()
+    try:
+        yield core
+    finally:
+        core.end(signal.SIGTERM)
+        camera_gone()
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[Core]:
+    with running(tmp_path) as started:
+        yield started
+
+
+def means(host: V4L2Camera) -> tuple[int, ...]:
+    frame = host.read()
+    return () if frame is None else tuple(round(float(plane.mean())) for plane in frame.planes)
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[V4L2Camera]:
+    host = V4L2Camera(str(camera()), Caps(640, 360, 30))
+    host.open()
+    try:
+        yield host
+    finally:
+        host.close()
+
+
+def shows_teal(host: V4L2Camera) -> bool:
+    found = means(host)
+    return bool(found) and bool(np.abs(np.subtract(found, TEAL)).max() <= 1)
+
+
+def test_the_host_sees_the_safe_picture_and_nothing_else(core: Core) -> None:
+    """The pattern's bars are all background: every picture is the placeholder or plain teal."""
+    seen: list[tuple[int, ...]] = []
+    with watching() as host:
+        until(lambda: shows_teal(host), what="the replaced picture")
+        while len(seen) < 30:
+            if found := means(host):
+                seen.append(found)
+    assert {tuple(np.abs(np.subtract(found, TEAL)) <= 1) for found in seen} == {(True, True, True)}
+    assert next(sink for sink in core.status()["sinks"] if sink["name"] == "uvc_gadget:")["state"] == "open"
+
+
+def privacy(value: int | None = None) -> int:
+    node = f"--device={camera()}"
+    if value is not None:
+        run("v4l2-ctl", node, f"--set-ctrl=privacy={value}")
+    return int(run("v4l2-ctl", node, "--get-ctrl=privacy").split()[-1])
+
+
+def test_the_host_closes_the_camera_and_opens_what_it_closed(core: Core) -> None:
+    with watching() as host:
+        until(lambda: shows_teal(host), what="the replaced picture")
+        assert privacy(1) == 1
+        until(lambda: not shows_teal(host), what="the placeholder")
+        assert core.status()["camera"]["closed_by"] == ["usb host"]
+        assert core.status()["placeholder_reason"] == "privacy"
+        assert privacy(0) == 0
+        until(lambda: shows_teal(host), what="the replaced picture")
+
+
+def test_the_host_sees_that_the_camera_is_closed_and_cannot_open_it(core: Core) -> None:
+    camera()
+    core.ctl("set", "camera.is_enabled=false")
+    assert privacy() == 1
+    assert privacy(0) == 1
+    assert core.status()["camera"]["closed_by"] == ["settings"]
+    core.ctl("set", "camera.is_enabled=true")
+    assert privacy() == 0
+
+
+@pytest.mark.cycles(short=2, long=50)
+@pytest.mark.patience(900)
+def test_a_core_killed_under_a_stream_comes_back_for_the_next(
+    cycles: int, core: Core, record_property: Callable[[str, object], None]
+) -> None:
+    """The host sees the camera vanish; it is back, with pictures, soon after the core is."""
+    slowest_s = 0.0
+    for _ in range(cycles):
+        with program("v4l2-ctl", f"--device={camera()}", "--stream-mmap") as host:
+            until(core.is_watched, what="a stream")
+            core.end(signal.SIGKILL)
+            host.wait(30)
+        camera_gone()
+        began_s = time.monotonic()
+        core.start()
+        with watching() as again:
+            until(lambda again=again: means(again), what="a picture")  # type: ignore[misc]
+        slowest_s = max(slowest_s, time.monotonic() - began_s)
+    record_property("slowest_return_s", round(slowest_s, 2))
+
+
+@pytest.mark.cycles(short=2, long=20)
+@pytest.mark.patience(900)
+def test_the_camera_is_open_only_while_the_host_watches(cycles: int, tmp_path: Path) -> None:
+    """``camera.on_demand``: closed at first; open within a second of the host's start; closed after its stop."""
+    with running(tmp_path, on_demand=True) as core:
+        until(lambda: core.status().get("camera", {}).get("state") == "idle", what="the closed camera")
+        for _ in range(cycles):
+            with watching() as host:
+                began_s = time.monotonic()
+                until(lambda host=host: shows_teal(host), what="the replaced picture")  # type: ignore[misc]
+                assert time.monotonic() - began_s <= 2.0
+            until(lambda: core.status()["camera"]["state"] == "idle", what="the closed camera")
