@@ -98,8 +98,9 @@ class UsbHost:
                 self._plug(event)
             case EventKind.SETUP:
                 self._meet()
-                self._grant(self._conversation.setup(event.data))
+                self._grant(self._conversation.setup(event.data), event.data)
             case EventKind.DATA:
+                logger.debug("usb host: data %s", event.data.hex())
                 self._conversation.data(event.data)
             case EventKind.STREAM_ON:
                 self._start()
@@ -121,7 +122,8 @@ class UsbHost:
             self._is_known = True
             self._conversation.connect(self._node.speed())
 
-    def _grant(self, answer: bytes | None) -> None:
+    def _grant(self, answer: bytes | None, asked: bytes) -> None:
+        logger.debug("usb host: setup %s: %s", asked.hex(), "refused" if answer is None else answer.hex())
         with _host_may_go():
             self._node.respond(answer)
 
