@@ -94,7 +94,7 @@ def test_a_service_that_hangs_says_nothing_any_more(service, systemd):
     assert systemd.hear("WATCHDOG=1")
 
 
-@pytest.mark.parametrize(("unit", "most"), [("scrim", 0.5), ("scrim-gateway", 1.1)])
+@pytest.mark.parametrize(("unit", "most"), [("scrim", 0.5), ("scrim-gateway", 1.1), ("scrim-gadget", 1.2)])
 def test_what_an_attacker_could_reach_is_little(unit, most):
     analyze = shutil.which("systemd-analyze")
     if analyze is None:

@@ -1,5 +1,6 @@
 """The board as a webcam, end to end: configfs, the kernel's UVC function, and Linux as the host."""
 
+import fcntl
 import itertools
 import re
 import subprocess
@@ -45,6 +46,7 @@ MODES = [
     for frame in offer.frames
     for interval in frame.intervals
 ]
+USBDEVFS_RESET = ord("U") << 8 | 20
 CONFIGFS = Path("/sys/kernel/config/usb_gadget")
 
 
@@ -285,6 +287,27 @@ def test_a_cable_pulled_out_of_a_stream_is_survived(cycles: int, board: Board) -
         cable.push()
     camera()
     assert board.fault is None
+
+
+@pytest.mark.cycles(short=2, long=50)
+@pytest.mark.patience(600)
+def test_a_host_that_resets_the_bus_gets_its_pictures_again(cycles: int, board: Board) -> None:
+    """What a host does to a camera when it wakes from sleep without having kept its port powered."""
+    for _ in range(cycles):
+        with watching(camera()) as host:
+            until(lambda: board.sink.consumers, what="a stream")
+            reset(camera())
+            host.wait(PATIENCE_S)
+        assert len(luma("MJPG", (640, 360), take_jpegs(camera()))) == 5
+    assert board.fault is None
+
+
+def reset(node: Path) -> None:
+    """Reset the camera from the host's side, as usbreset does."""
+    device = (Path("/sys/class/video4linux") / node.name / "device").resolve().parent
+    bus, number = (int((device / name).read_text()) for name in ("busnum", "devnum"))
+    with Path(f"/dev/bus/usb/{bus:03}/{number:03}").open("wb", buffering=0) as file:
+        fcntl.ioctl(file, USBDEVFS_RESET, 0)
 
 
 def test_a_gadget_taken_down_under_a_stream_is_taken_up_again(is_up: None) -> None:

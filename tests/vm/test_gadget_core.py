@@ -209,3 +209,47 @@ def test_the_camera_is_open_only_while_the_host_watches(cycles: int, tmp_path: P
                 until(lambda host=host: shows_teal(host), what="the replaced picture")  # type: ignore[misc]
                 assert time.monotonic() - began_s <= 2.0
             until(lambda: core.status()["camera"]["state"] == "idle", what="the closed camera")
+
+
+UNIT = Path(__file__).parents[2] / "systemd" / "scrim-gadget.service"
+UNITS = Path("/run/systemd/system")
+
+
+@pytest.fixture
+def unit() -> Iterator[str]:
+    """The unit in the guest's systemd, whose /host is where this project lies."""
+    place = UNITS / UNIT.name
+    more = UNITS / f"{UNIT.name}.d"
+    command = f"{sys.executable} -m scrim gadget"
+    place.write_text(UNIT.read_text())
+    more.mkdir()
+    (more / "guest.conf").write_text(
+        # This machine's Python may live in a home folder.
+        "[Service]\nRootDirectory=/host\nProtectHome=no\n"
+        f"Environment=PYTHONPATH={Path(__file__).parents[2] / 'daemon'}\n"
+        f"ExecStart=\nExecStart={command} up\nExecReload=\nExecReload={command} up\n"
+        f"ExecStop=\nExecStop={command} down\n"
+    )
+    gadget("down")
+    run("guest", "systemctl", "daemon-reload")
+    yield UNIT.name
+    run("guest", "systemctl", "stop", UNIT.name, is_checked=False)
+    place.unlink()
+    (more / "guest.conf").unlink()
+    more.rmdir()
+    run("guest", "systemctl", "daemon-reload")
+    gadget("up", "gadget.packet_bytes=3072")
+
+
+def test_systemd_sets_the_gadget_up_and_down_with_next_to_no_rights(unit: str) -> None:
+    gadgets = Path("/sys/kernel/config/usb_gadget")
+    told = run("guest", "systemctl", "start", unit, is_checked=False)
+    told += run("guest", "journalctl", "--no-pager", "-o", "cat", "-u", unit)
+    assert "gadget: set up on dummy_udc.0" in told
+    assert [entry.name for entry in gadgets.iterdir()] == ["scrim"]
+    assert (gadgets / "scrim" / "UDC").read_text().strip() == "dummy_udc.0"
+    assert "active" in run("guest", "systemctl", "is-active", unit)
+    run("guest", "systemctl", "reload", unit)
+    assert (gadgets / "scrim" / "UDC").read_text().strip() == "dummy_udc.0"
+    run("guest", "systemctl", "stop", unit)
+    assert list(gadgets.iterdir()) == []
