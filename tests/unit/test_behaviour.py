@@ -44,7 +44,17 @@ def test_every_statement_names_tests_that_exist(number: int) -> None:
 
 def test_statements_are_numbered_without_a_gap_and_grouped() -> None:
     assert list(STATEMENTS) == list(range(1, len(STATEMENTS) + 1))
-    groups = ["Privacy", "Effects", "Live changes", "Budget", "Events", "Metrics", "Models", "Doctor"]
+    groups = [
+        "Privacy",
+        "Effects",
+        "Live changes",
+        "Budget",
+        "Events",
+        "Metrics",
+        "Models",
+        "Doctor",
+        "USB gadget",
+    ]
     assert re.findall(r"^## (.+)$", BEHAVIOUR, re.MULTILINE) == groups
 
 

@@ -397,6 +397,24 @@ def test_up_and_down_are_complete_and_may_be_repeated(is_up: None) -> None:
     assert "Scrim Camera" in scrim("gadget", "status")
 
 
+def test_whatever_is_left_of_a_gadget_is_removed(is_up: None) -> None:
+    """A set-up that broke off anywhere is taken down by the real kernel too, and set up whole."""
+    gadget("down")
+    tree, steps = Configfs(CONFIGFS / "scrim"), plan(SETTINGS, "1")
+    for count in range(0, len(steps) + 1, 12):
+        tree.make("")
+        for step in steps[:count]:
+            if step.kind == "make":
+                tree.make(step.path)
+            else:
+                (tree.write if step.kind == "write" else tree.link)(step.path, step.value)
+        assert take_down(tree)
+        assert list(CONFIGFS.iterdir()) == []
+    assert set_up(tree, steps, "dummy_udc.0")
+    assert not set_up(tree, steps, "dummy_udc.0")
+    gadget("up", PACKETS)
+
+
 def test_a_controller_that_another_gadget_has_is_named(is_up: None) -> None:
     gadget("down")
     other = Configfs(CONFIGFS / "other")

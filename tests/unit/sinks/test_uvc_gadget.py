@@ -338,6 +338,12 @@ def test_a_gadget_set_up_with_other_formats_is_refused(rig: Rig) -> None:
     assert not rig.node.is_open
 
 
+def test_the_doctors_look_shows_the_host_nothing(rig: Rig) -> None:
+    assert rig.sink.look() == "/dev/video9"
+    assert not rig.node.is_connected
+    assert not rig.node.is_open
+
+
 def test_a_node_of_something_else_is_refused() -> None:
     node = FakeGadgetNode(OFFERS, driver="uvcvideo")
     with pytest.raises(SinkError, match="belongs to uvcvideo"):

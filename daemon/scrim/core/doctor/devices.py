@@ -13,6 +13,7 @@ from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.doctor.filtering import caps_of
 from scrim.core.doctor.finding import Finding, judged
 from scrim.core.sinks.registry import make_sink
+from scrim.core.sinks.uvc_gadget import UVCGadgetSink
 from scrim.errors import LocalError
 from scrim.local.client import Client
 from scrim.local.place import default_path
@@ -114,6 +115,10 @@ def sink(url: str, settings: Settings, status: Status | None) -> Iterator[Findin
     scheme, _, place = url.partition(":")
     if scheme in ("file", "images"):
         yield _place(name, Path(place).absolute())
+        return
+    if scheme == "uvc_gadget":
+        node = UVCGadgetSink(settings.gadget).look()
+        yield Finding(name, True, f"the gadget is set up, at {node}; a host sees it while scrim runs")
         return
     device, caps = make_sink(url), caps_of(settings)
     try:

@@ -63,23 +63,12 @@ class UVCGadgetSink:
             SinkError: no gadget is set up, it was set up with other formats, or another program serves it.
         """
         self.close()
-        path = self._find()
-        if path is None:
-            raise SinkError(f"{NAME} no USB gadget is set up; {_SET_UP}; `scrim gadget status` says more")
-        self._path = path
+        node = self._opened()
         try:
-            node = self._open_node(path)
-        except OSError as error:
-            raise SinkError(self._explain(error)) from error
-        try:
-            self._check(node)
             node.connect()
         except OSError as error:
             node.close()
             raise SinkError(self._explain(error)) from error
-        except SinkError:
-            node.close()
-            raise
         self._still = Still.blank(caps.size)
         talk = Conversation(self._settings.wish, self._levels, self._shutter)
         self._host = UsbHost(node, talk, self._levels, self._settings.quality, self._still)
@@ -101,12 +90,48 @@ class UVCGadgetSink:
             self._still.become(safe)
         self._host.send(safe)
 
+    def look(self) -> str:
+        """Whether the sink could be opened, found out without showing the camera to the host.
+
+        Returns:
+            Path of the gadget's node.
+
+        Raises:
+            SinkError: no gadget is set up, or it was set up with other formats.
+        """
+        self._opened().close()
+        return self._path
+
     def close(self) -> None:
         """Let the camera vanish from the host."""
         host, self._host = self._host, None
         self._caps = None
         if host is not None:
             host.close()
+
+    def _opened(self) -> GadgetNode:
+        """The gadget's node, checked, not yet connected.
+
+        Raises:
+            SinkError: there is none, or not the one that the settings mean.
+        """
+        path = self._find()
+        if path is None:
+            raise SinkError(f"{NAME} no USB gadget is set up; {_SET_UP}; `scrim gadget status` says more")
+        self._path = path
+        try:
+            node = self._open_node(path)
+        except OSError as error:
+            raise SinkError(self._explain(error)) from error
+        try:
+            self._check(node)
+        except OSError as error:
+            node.close()
+            raise SinkError(self._explain(error)) from error
+        except SinkError:
+            node.close()
+            raise
+        return node
 
     def _check(self, node: GadgetNode) -> None:
         """Whether this is the gadget that the settings mean.
