@@ -83,7 +83,7 @@ async def serve(
         figures = GatewayFigures(picture)
         parts = [
             Heartbeat(notify, watchdog_interval_s()),
-            *_parts(socket_path, settings, link, picture, ShelfFirst(shelf, fetcher), figures),
+            *_parts(socket_path, settings, link, picture, shelf, ShelfFirst(shelf, fetcher), figures),
         ]
         url = None
         if settings.web.is_enabled:
@@ -112,6 +112,7 @@ def _parts(
     settings: "Settings",
     link: CoreLink,
     picture: LivePicture,
+    shelf: Shelf,
     fetcher: Fetcher,
     figures: GatewayFigures,
 ) -> Iterator[Part]:
@@ -122,14 +123,16 @@ def _parts(
         settings: say what is wanted.
         link: to the core, shared.
         picture: what goes out now, shared: for stills.
+        shelf: pictures to choose from.
         fetcher: brings images, those of the library too.
         figures: learns which parts count something.
     """
     yield PictureProvider(socket_path, fetcher)
     if settings.mqtt.is_enabled:
+        from scrim.gateway.library import Library
         from scrim.gateway.mqtt.part import MqttPart
 
-        mqtt = MqttPart(settings, link, picture)
+        mqtt = MqttPart(settings, link, picture, Library(shelf))
         figures.broker = mqtt.connection
         yield mqtt
     if settings.rtsp.is_enabled or settings.rtsp.publish_url:

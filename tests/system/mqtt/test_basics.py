@@ -18,7 +18,7 @@ def test_it_says_who_it_is_and_how_it_is_before_it_is_online(mqtt_gateway: Any, 
     controller.wait(f"{TOPIC}status")
     names = [message.topic.removeprefix(TOPIC) for message in controller.heard]
     names = [name for name in names if "/" not in name]
-    assert names[: names.index("status") + 1] == ["info", "config", "state", "status"]
+    assert names[: names.index("status") + 1] == ["info", "config", "state", "update", "status"]
     info = controller.wait(f"{TOPIC}info").json
     assert (info["v"], info["id"], info["name"]) == (1, "testdevice", "Test camera")
     config = controller.wait(f"{TOPIC}config").json

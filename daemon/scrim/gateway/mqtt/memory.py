@@ -20,7 +20,7 @@ _KINDS: Mapping[str, type] = {
     "image": str,
     "custom_image": str,
     "color": str,
-    "announced": list,
+    "announced": dict,
 }
 
 
@@ -33,7 +33,7 @@ class Memory:
     Attributes:
         document: ``applied`` (topic to revision of the desired settings that were made), ``groups`` and
             ``telemetry_interval_s`` (as set over MQTT), ``image``, ``custom_image`` and ``color`` (chosen
-            last), ``announced`` (topics of Home Assistant's discovery, and what each told of).
+            last), ``announced`` (topics of Home Assistant's discovery: entities to their platforms).
     """
 
     def __init__(self, file: StateFile | None = None) -> None:

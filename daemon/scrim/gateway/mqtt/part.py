@@ -8,19 +8,23 @@ import random
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from scrim import __version__
 from scrim.errors import LocalError, ScrimError
 from scrim.gateway.core_link import CoreLink
 from scrim.gateway.identity import Identity, identify
 from scrim.gateway.library import Library
 from scrim.gateway.live_picture import LivePicture
 from scrim.gateway.mqtt import credentials
+from scrim.gateway.mqtt.announcements import Announcements
 from scrim.gateway.mqtt.answers import Answers, Request
 from scrim.gateway.mqtt.changes import Changes
 from scrim.gateway.mqtt.choices import Choices
 from scrim.gateway.mqtt.commands import Commands
 from scrim.gateway.mqtt.connection import Connection
+from scrim.gateway.mqtt.entities import Offer
 from scrim.gateway.mqtt.mailbox import Message
 from scrim.gateway.mqtt.memory import Memory
+from scrim.gateway.mqtt.payloads import rates, sizes
 from scrim.gateway.mqtt.reports import Reports
 from scrim.gateway.mqtt.requests import Requests
 from scrim.gateway.mqtt.shadow import Shadow
@@ -46,6 +50,9 @@ FIRST_LOOK_S = 3.0
 AFTER_BIRTH_S = (2.0, 10.0)
 """Home Assistant listens to states only once it has read what there is."""
 
+UPDATE_S = 3600.0
+"""Between two looks at the version that is installed."""
+
 _BIRTH_SPREAD_S = 3.0
 
 
@@ -56,9 +63,9 @@ class MqttPart:
         settings: as the local file has them.
         link: to the core.
         picture: what goes out.
+        library: background images to choose from.
         identity: who we are; default found out.
         memory: what is remembered; default the gateway's state file.
-        library: background images.
         chance: a number in [0, 1) each time.
         connect: makes the connection to the broker.
 
@@ -71,9 +78,9 @@ class MqttPart:
         settings: "Settings",
         link: CoreLink,
         picture: LivePicture,
+        library: Library,
         identity: Identity | None = None,
         memory: Memory | None = None,
-        library: Library | None = None,
         chance: Callable[[], float] = random.random,
         connect: Callable[..., Connection] = Connection,
     ) -> None:
@@ -88,11 +95,20 @@ class MqttPart:
             self._view.gateway_trouble = "mqtt.tls_insecure: nobody looks whose certificate the broker shows"
         self._topics = Topics(settings.mqtt.prefix, self._identity.id, settings.mqtt.discovery_prefix)
         self._will = Message(self._topics.own("status"), b"offline", retain=True)
-        self._choices = Choices(self._memory, library or Library())
+        self._choices = Choices(self._memory, library)
         self._changes = Changes(link, self._view, self._choices, self._memory, settings, self._changed)
         self.connection = connect(settings.mqtt, f"scrim-{self._identity.id}", self._will, self)
         self._reports = Reports(
             self._identity, settings, self._topics, self._view, self._choices, self._changes, self.connection
+        )
+        mqtt = settings.mqtt
+        self._announcements = Announcements(
+            self._identity,
+            self._topics,
+            mqtt.discovery_prefix,
+            mqtt.discovery,
+            self._memory,
+            self.connection.publish,
         )
         self._answers = Answers(self._topics, self._identity.id, self._view, self.connection.publish)
         self._shadow = Shadow(self._changes, self._memory, self._answers, self._refused)
@@ -132,6 +148,7 @@ class MqttPart:
                     self._tell_state,
                     self._sample,
                     self._tell_figures,
+                    self._look_for_update,
                 ):
                     tasks.create_task(work())
         finally:
@@ -145,10 +162,13 @@ class MqttPart:
         self._groups = self._changes.groups
         self._shadow.forget()
         self._reports.forget()
+        self._announcements.forget()
         self.connection.subscribe(self._topics.subscriptions(self._groups))
+        self._announce()
         self._reports.info()
         self._reports.config()
         self._reports.state()
+        self._reports.update()
         self._reports.online()
         self._reports.figures()
 
@@ -170,6 +190,22 @@ class MqttPart:
             return
         self._reports.telemetry.count_event()
         self._reports.event(name, {key: value for key, value in event.items() if key != "event"})
+
+    def _announce(self) -> None:
+        """Tell Home Assistant what there is, once it is known what this machine can measure."""
+        measures = self._reports.telemetry.measures
+        if measures:
+            self._announcements.announce(
+                Offer(
+                    self._choices.library.names(),
+                    sizes(self._view),
+                    rates(self._view),
+                    self._view.models,
+                    measures,
+                    self._changes.interval_s,
+                    self._settings.mqtt.snapshots != "off",
+                )
+            )
 
     async def _receive(self) -> None:
         while True:
@@ -193,9 +229,11 @@ class MqttPart:
             self._dirty.clear()
             await self._look()
             if self.connection.is_up:
+                self._announce()
                 self._reports.info()
                 self._reports.config()
                 self._reports.state()
+                self._reports.update()
             await asyncio.sleep(STATE_INTERVAL_S)
 
     async def _first_look(self) -> None:
@@ -203,6 +241,7 @@ class MqttPart:
         deadline_s = asyncio.get_running_loop().time() + FIRST_LOOK_S
         while not self._view.settings and asyncio.get_running_loop().time() < deadline_s:
             await self._look()
+            await self._measure()
             await asyncio.sleep(0.05)
         if not self._view.settings:
             self._view.settings = _plain(self._settings)
@@ -217,15 +256,18 @@ class MqttPart:
 
     async def _sample(self) -> None:
         while True:
-            with contextlib.suppress(LocalError):
-                metrics = await self._link.request("metrics")
-                if self._view.status is not None:
-                    self._view.see_metrics(metrics)
-                    self._reports.telemetry.sample(self._view.status, metrics)
+            await self._measure()
             self._dirty.set()
             self._reports.held_back_events()
             self._memory.step()
             await asyncio.sleep(SAMPLE_S)
+
+    async def _measure(self) -> None:
+        with contextlib.suppress(LocalError):
+            metrics = await self._link.request("metrics")
+            if self._view.status is not None:
+                self._view.see_metrics(metrics)
+                self._reports.telemetry.sample(self._view.status, metrics)
 
     async def _tell_figures(self) -> None:
         phase = int.from_bytes(hashlib.sha256(self._identity.id.encode()).digest()[:4]) / 2**32
@@ -235,6 +277,12 @@ class MqttPart:
             wait_s = interval_s - (now_s - phase * interval_s) % interval_s
             await self._wait_unless_other(interval_s, wait_s)
             self._reports.figures()
+
+    async def _look_for_update(self) -> None:
+        while True:
+            self._reports.latest_version = await asyncio.to_thread(_version_on_disk)
+            self._dirty.set()
+            await asyncio.sleep(UPDATE_S)
 
     async def _wait_unless_other(self, interval_s: float, wait_s: float) -> None:
         """Wait, but not on when another interval is wished meanwhile."""
@@ -274,6 +322,8 @@ class MqttPart:
 
     async def _welcome(self) -> None:
         await asyncio.sleep(self._chance() * _BIRTH_SPREAD_S)
+        self._announcements.forget()
+        self._announce()
         passed_s = 0.0
         for after_s in AFTER_BIRTH_S:
             await asyncio.sleep(after_s - passed_s)
@@ -286,6 +336,16 @@ class MqttPart:
         birth, self._birth = self._birth, None
         if birth is not None:
             birth.cancel()
+
+
+def _version_on_disk() -> str:
+    """Of the package as it is installed now, which may be newer than what runs."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("scrim")
+    except metadata.PackageNotFoundError:
+        return __version__
 
 
 def _plain(settings: Any) -> Any:  # noqa: ANN401  (whatever stands in the settings)

@@ -12,7 +12,7 @@ from scrim.gateway.library import Library
 from scrim.gateway.mqtt.choices import CUSTOM, Choices
 from scrim.gateway.mqtt.view import View
 from scrim.image_header import MAX_IMAGE_BYTES
-from scrim.image_url import fault_of, scheme_of, shown
+from scrim.image_url import LIBRARY_SCHEME, fault_of, scheme_of, shown
 from scrim.strength import strength_name
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def told_image(url: str | None, library: Library) -> str | dict[str, Any] | None
         is_whole = fault_of(url) is None  # the core tells of a picture without it
         size = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} if is_whole else {}
         return {"data_url": True, **size}
-    if scheme_of(url) == "file":
+    if scheme_of(url) in ("file", LIBRARY_SCHEME):
         return {"library": library.name_of(url) or CUSTOM}
     return shown(url)
 

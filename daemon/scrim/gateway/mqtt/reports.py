@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from scrim import __version__
 from scrim.gateway.identity import Identity
 from scrim.gateway.mqtt import payloads
 from scrim.gateway.mqtt.changes import Changes
@@ -40,6 +41,10 @@ class Reports:
         choices: backgrounds that are not in use.
         changes: knows groups and interval.
         connection: takes messages.
+
+    Attributes:
+        telemetry: gathers figures.
+        latest_version: of scrim, on this machine.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class Reports:
         connection: Connection,
     ) -> None:
         self.telemetry = Telemetry(view.clock_s, view.wall_s)
+        self.latest_version = __version__
         self._identity = identity
         self._settings = settings
         self._topics = topics
@@ -121,13 +127,9 @@ class Reports:
         """That the device is here."""
         self._connection.publish(Message(self._topics.own("status"), b"online", retain=True))
 
-    def update(self, latest: str, installed: str) -> None:
-        """Which version runs, and which one there is."""
-        document = {
-            "installed_version": installed,
-            "latest_version": latest,
-            "title": TITLE,
-        }
+    def update(self) -> None:
+        """Which version runs, and which one is installed and waits for a restart; nobody else is asked."""
+        document = {"installed_version": __version__, "latest_version": self.latest_version, "title": TITLE}
         self._publish_if_new("update", document)
 
     def event(self, name: str, payload: Mapping[str, Any]) -> None:

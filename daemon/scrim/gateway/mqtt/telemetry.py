@@ -35,6 +35,7 @@ class Telemetry:
         self._wall_s = wall_s
         self._wireless = wireless
         self._samples: dict[str, list[float]] = {}
+        self._measures: set[str] = set()
         self._latest: dict[str, Any] = {}
         self._counters: Counters = {}
         self._before: tuple[Counters, float] = ({}, clock_s())
@@ -49,9 +50,12 @@ class Telemetry:
             self._before, self._zero = ({}, self._clock_s()), {}  # another core counts from 0
         self._counters = counters
         self._latest = _latest(status, metrics)
+        if (rssi := _rssi(self._wireless)) is not None:
+            self._latest["rssi"] = rssi
         for name, value in _gauges(status, metrics).items():
             if value is not None:
                 self._samples.setdefault(name, []).append(value)
+        self._measures |= {*self._samples, *self._counters, *self._latest}
 
     def count_event(self) -> None:
         """One more event of the core."""
@@ -64,10 +68,8 @@ class Telemetry:
 
     @property
     def measures(self) -> frozenset[str]:
-        """What this machine can say: the names that are not null."""
-        return frozenset(
-            {*self._samples, *(name for name, value in self._latest.items() if value is not None)}
-        )
+        """Names of what this machine has told so far; empty before the first sample."""
+        return frozenset(self._measures)
 
     def message(self, interval_s: float, dropped: int) -> dict[str, Any] | None:
         """The figures since the last message; None when the core has told none.
@@ -86,7 +88,6 @@ class Telemetry:
         )
         means = {name: round(sum(values) / len(values), 1) for name, values in self._samples.items()}
         rate_hz = round(delivered / passed_s, 1) if counters and passed_s > 0 else means["fps"]
-        rssi = _rssi(self._wireless)
         self._before, self._samples = (dict(self._counters), now_s), {}
         return {
             "v": SCHEMA,
@@ -97,7 +98,6 @@ class Telemetry:
             "fps": rate_hz,
             **{name: value - self._zero.get(name, 0) for name, value in self._counters.items()},
             **self._latest,
-            **({} if rssi is None else {"rssi": rssi}),
             "mqtt_dropped_total": dropped,
             "events_total": self._events,
         }
