@@ -1,5 +1,6 @@
 """Core and gateway side by side, for a person at a terminal; systemd starts each as its own unit."""
 
+import ctypes
 import logging
 import os
 import signal
@@ -19,6 +20,7 @@ from scrim.local.place import SOCKET_NAME, default_path
 logger = logging.getLogger(__name__)
 
 _GRACE_S = 5.0
+_PR_SET_PDEATHSIG = 1
 
 
 def run_both(forwarded: Sequence[str]) -> int:
@@ -64,8 +66,17 @@ def _place(stack: ExitStack) -> Path:
 
 
 def _start(arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    prctl = ctypes.CDLL(None).prctl
+
+    def leave_with_us() -> None:
+        """In the child: when this process is killed, nobody else would stop it."""
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
     return subprocess.Popen(
-        [sys.executable, "-m", "scrim", *arguments], env=environment, start_new_session=True
+        [sys.executable, "-m", "scrim", *arguments],
+        env=environment,
+        start_new_session=True,
+        preexec_fn=leave_with_us,  # noqa: PLW1509  no other thread runs here
     )
 
 

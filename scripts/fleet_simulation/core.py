@@ -45,7 +45,7 @@ class SimulatedCore:
         for listener in self._listeners:
             listener.core_changed(self.status)
 
-    async def set(self, patch: dict[str, Any]) -> dict[str, Any]:
+    async def set(self, patch: dict[str, Any], **_terms: Any) -> dict[str, Any]:  # noqa: ANN401
         """Change settings, as the core does."""
         try:
             self._settings = self._settings.patched(patch, live=True)

@@ -61,9 +61,9 @@ class Fleet:
                 settings,
                 cast("Any", core),
                 cast("Any", None),
+                Library(None, []),
                 _identity(settings),
                 memory,
-                Library([]),
                 connect=LoopConnection,
             )
             self._cores.append(core)

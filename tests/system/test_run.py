@@ -251,6 +251,15 @@ def test_ctrl_c_and_a_closed_terminal_end_it_too(start: Start, number: int):
     assert not any(map(is_alive, children.values()))
 
 
+def test_both_end_when_the_run_itself_is_killed(start: Start):
+    running = start("run", *SETTINGS)
+    running.address()
+    children = running.children()
+    running.process.kill()
+    running.wait()
+    until(lambda: not any(map(is_alive, children.values())))
+
+
 def test_a_core_that_is_killed_ends_the_run_with_an_error(start: Start):
     running = start("run", *SETTINGS)
     running.client().close()

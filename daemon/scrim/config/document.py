@@ -45,6 +45,7 @@ LIVE_KEYS = frozenset(
         "camera.rotate",
         "model.name",
         "model.form",
+        "budget.is_adaptive",
         "background_blur",
         "background_replacement",
         "matte",

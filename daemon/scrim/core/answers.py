@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from scrim.core.control import Control, InEffect, answer_of
+from scrim.core.control import Control, InEffect, Terms, answer_of
 from scrim.core.report import Report
 from scrim.errors import LocalError
 
@@ -56,10 +56,13 @@ class Answers:
         raise LocalError(f"method = {method!r}: unknown; allowed is {_METHODS}")
 
     def _set(self, params: dict[str, Any]) -> "Future[dict[str, Any]]":
-        patch = params.get("patch")
-        if not isinstance(patch, dict) or len(params) != 1:
-            raise LocalError('params: allowed is exactly {"patch": {...}}')
-        return _then(self._control.submit(patch), answer_of)
+        patch, if_revision = params.get("patch"), params.get("if_revision")
+        remember = params.get("remember", True)
+        is_revision = if_revision is None or (isinstance(if_revision, int) and if_revision is not True)
+        known = params.keys() <= {"patch", "if_revision", "remember"}
+        if not isinstance(patch, dict) or not isinstance(remember, bool) or not is_revision or not known:
+            raise LocalError('params: allowed is {"patch": {...}}, and "if_revision": 7, "remember": false')
+        return _then(self._control.submit(patch, Terms(if_revision, remember)), answer_of)
 
     def _begin_restart(self, params: dict[str, Any]) -> dict[str, Any]:
         if params:

@@ -46,11 +46,27 @@ class InEffect:
         settings: all of them.
         revision: counts up by one with each change.
         restart_needed: keys whose values come into effect when the core is started again.
+        is_remembered: they are to survive a restart.
     """
 
     settings: Settings
     revision: int
     restart_needed: tuple[str, ...] = ()
+    is_remembered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a change is asked for.
+
+    Attributes:
+        if_revision: only while this revision is in effect; None for whichever.
+        is_remembered: it is to survive a restart. One that is not may still be written with a later one that
+            is: settings are remembered whole.
+    """
+
+    if_revision: int | None = None
+    is_remembered: bool = True
 
 
 @dataclass(slots=True)
@@ -61,12 +77,14 @@ class _Change:
         apply: makes the settings that are wanted out of those in effect.
         patch: what was asked for, as it came; empty for a reset.
         wanted: what comes of it if everything that waits before it succeeds.
+        terms: on which it is made.
         answer: what is in effect afterwards.
     """
 
     apply: Callable[[Settings], Settings]
     patch: Mapping[str, Any]
     wanted: Settings
+    terms: Terms = Terms()
     answer: "Future[InEffect]" = field(default_factory=Future)
 
 
@@ -137,21 +155,25 @@ class Control:
         """Counts up by one with each change."""
         return self._in_effect.revision
 
-    def submit(self, patch: Mapping[str, Any]) -> "Future[InEffect]":
+    def submit(self, patch: Mapping[str, Any], terms: Terms = Terms()) -> "Future[InEffect]":
         """Ask for a change; it is checked at once and made by ``step``.
+
+        Args:
+            patch: what shall be other.
+            terms: on which.
 
         Returns:
             What is in effect once the change is, or an error: ConfigError when what it names cannot be used,
             and when it switches the effect off and raw pictures are not allowed (then the placeholder plays);
-            SupersededError when a later change was asked for before this one's image was there. Every error
-            carries what stays in effect.
+            SupersededError when a later change was asked for before this one's image was there; LocalError
+            when another revision is in effect than the terms say. Every error carries what stays in effect.
 
         Raises:
             ConfigError: the patch is wrong; everything stays as it was.
             LocalError: too many changes wait already.
         """
         try:
-            return self._submit(lambda settings: settings.patched(patch, live=True), patch)
+            return self._submit(lambda settings: settings.patched(patch, live=True), patch, terms)
         except ScrimError as error:
             raise self._telling(error) from None
 
@@ -195,9 +217,11 @@ class Control:
         for change in waiting:
             change.answer.set_exception(self._telling(LocalError("scrim is stopping; nothing was changed")))
 
-    def _submit(self, apply: Callable[[Settings], Settings], patch: Mapping[str, Any]) -> "Future[InEffect]":
+    def _submit(
+        self, apply: Callable[[Settings], Settings], patch: Mapping[str, Any], terms: Terms = Terms()
+    ) -> "Future[InEffect]":
         with self._lock:
-            change = _Change(apply, patch, apply(self._expected()))
+            change = _Change(apply, patch, apply(self._expected()), terms)
             if self._is_closed or len(self._waiting) >= MAX_WAITING:
                 raise LocalError("set: too many changes wait already; try again in a second")
             self._waiting.append(change)
@@ -247,15 +271,20 @@ class Control:
         self._switch.set_private(wants_off or not self.settings.camera.is_enabled)
 
     def _made(self, change: _Change) -> InEffect:
+        asked = change.terms.if_revision
+        if asked is not None and asked != self.revision:
+            raise LocalError(
+                f"if_revision = {asked}: revision {self.revision} is in effect; read the settings again"
+            )
         was_off = self.settings.effect == "off"
         wanted = change.apply(self.settings)
         if wanted != self.settings:
-            self._swap(wanted)
+            self._swap(wanted, is_remembered=change.terms.is_remembered)
         if (not was_off or switches_effect(change.patch)) and hidden_by(wanted):
             raise ConfigError([_RAW_NOT_ALLOWED], "request")
         return self.in_effect
 
-    def _swap(self, wanted: Settings) -> None:
+    def _swap(self, wanted: Settings, *, is_remembered: bool = True) -> None:
         candidate = self._candidate(wanted)
         try:
             look = self._prepare(wanted, self.revision + 1)
@@ -269,7 +298,7 @@ class Control:
         if candidate and self._models:
             self._models.use(candidate)
         needed = restart_needed(self._started, wanted)
-        self._in_effect, self.missing = InEffect(wanted, look.revision, needed), None
+        self._in_effect, self.missing = InEffect(wanted, look.revision, needed, is_remembered), None
         self._retry_s = FIRST_RETRY_S
 
     def _candidate(self, wanted: Settings) -> Candidate | None:
@@ -320,7 +349,7 @@ class Control:
     def _try_missing(self) -> None:
         """The image named at start, once more; black stands in for it meanwhile."""
         try:
-            self._swap(self.settings)
+            self._swap(self.settings, is_remembered=self._in_effect.is_remembered)
         except ScrimError as error:
             why = error.problems[0].message if isinstance(error, ConfigError) else str(error)
             if why != self.missing and not isinstance(error, SupersededError):

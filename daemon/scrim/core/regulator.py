@@ -70,7 +70,7 @@ class Regulator:
         """Do as other settings say."""
         with self._lock:
             before, self._settings = self._settings, settings
-            if settings.matte.refine != before.matte.refine or settings.model != before.model:
+            if _ladder_of(settings) != _ladder_of(before):
                 self._budget = self._make_budget(settings)
                 self._use(self._budget.level)
                 self._watch.level(self._budget.level.number)
@@ -118,6 +118,11 @@ class Regulator:
     def _make_budget(self, settings: Settings) -> Budget:
         levels = ladder(settings.matte.refine, self._has_small_model, self._frame_rate)
         return Budget(levels, settings.processing_budget_per_frame, 1000 / self._frame_rate)
+
+
+def _ladder_of(settings: Settings) -> tuple[object, ...]:
+    """What decides of the levels; when it is another, the budget starts at full quality again."""
+    return settings.matte.refine, settings.model, settings.budget.is_adaptive
 
 
 def _reporting(settings: Settings) -> tuple[float, float]:

@@ -45,8 +45,8 @@ class Memory:
             return InEffect(self._base, 1)
 
     def note(self, in_effect: InEffect) -> None:
-        """Remember these settings; they are written at once, or when the last write is long enough ago."""
-        if self._is_forgotten and in_effect.settings == self._base:
+        """Remember these settings, if they are to be: written at once, or when the last write is long ago."""
+        if not in_effect.is_remembered or (self._is_forgotten and in_effect.settings == self._base):
             return
         self._is_forgotten = False
         document = settings_document(self._base, in_effect.settings, in_effect.revision)

@@ -68,15 +68,19 @@ class CoreLink:
                 self._client = None
             await asyncio.sleep(pause_s)
 
-    async def set(self, patch: dict[str, Any]) -> dict[str, Any]:
+    async def set(self, patch: dict[str, Any], **terms: Any) -> dict[str, Any]:  # noqa: ANN401
         """Change settings; the answer carries those now in effect. The status is read again at once.
+
+        Args:
+            patch: what shall be other.
+            terms: ``if_revision`` and ``remember``; docs/local.md tells of them.
 
         Raises:
             ConfigError: it refuses the settings; lists every problem.
             LocalError: it refuses for another reason, or is gone.
         """
         try:
-            return await self._connected().set(patch)
+            return await self._connected().set(patch, **terms)
         finally:
             self._changed.set()
 

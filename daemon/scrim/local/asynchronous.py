@@ -105,9 +105,9 @@ class AsyncClient:
         """What the core says about itself."""
         return cast("Status", await self.request("status"))
 
-    async def set(self, patch: dict[str, Any]) -> dict[str, Any]:
-        """Change settings; the answer carries those now in effect."""
-        return await self.request("set", {"patch": patch}, CHANGE_S)
+    async def set(self, patch: dict[str, Any], **terms: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Change settings; the answer carries those now in effect. Terms: ``if_revision``, ``remember``."""
+        return await self.request("set", {"patch": patch, **terms}, CHANGE_S)
 
     async def settings(self) -> dict[str, Any]:
         """``revision`` and ``settings`` in effect, without what stands in an image's URL for a secret."""

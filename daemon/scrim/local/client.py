@@ -233,9 +233,9 @@ class Client:
         """What the core says about itself."""
         return cast("Status", self.request("status"))
 
-    def set(self, patch: dict[str, Any]) -> dict[str, Any]:
-        """Change settings; the answer carries those now in effect."""
-        return self.request("set", {"patch": patch}, CHANGE_S)
+    def set(self, patch: dict[str, Any], **terms: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Change settings; the answer carries those now in effect. Terms: ``if_revision``, ``remember``."""
+        return self.request("set", {"patch": patch, **terms}, CHANGE_S)
 
     def settings(self) -> dict[str, Any]:
         """``revision`` and ``settings`` in effect, without what stands in an image's URL for a secret."""

@@ -29,3 +29,9 @@ class Bucket:
             return False
         self._tokens -= 1
         return True
+
+    @property
+    def wait_s(self) -> float:
+        """How long until there is a token; 0 when there is one."""
+        tokens = self._tokens + (self._clock_s() - self._seen_s) * self._per_s
+        return max(0.0, (1 - tokens) / self._per_s)

@@ -16,7 +16,7 @@ from scrim.gateway.mqtt.own_values import (
     refused,
 )
 from scrim.gateway.mqtt.payloads import told_image
-from scrim.gateway.mqtt.refusals import IMAGE_KEY, RefusalError
+from scrim.gateway.mqtt.refusals import IMAGE_KEY
 from scrim.gateway.mqtt.view import View
 from scrim.image_url import scheme_of
 from scrim.patch import expand, snake_case
@@ -79,25 +79,21 @@ class Changes:
         """Between two messages of telemetry."""
         return float(self._memory.get("telemetry_interval_s") or self._settings.mqtt.telemetry_interval_s)
 
-    async def change(self, patch: Patch, source: str, if_revision: int | None = None) -> list[str]:
+    async def change(self, patch: Patch, source: str, **terms: Any) -> list[str]:  # noqa: ANN401
         """Make one change.
 
         Args:
             patch: settings in either spelling, with shorthands; and the gateway's own keys.
             source: who asks: ``set`` or ``desired``.
-            if_revision: refuse unless this revision is in effect.
+            terms: ``if_revision`` and ``remember``, as the core knows them.
 
         Returns:
             The keys whose values are others now, dotted.
 
         Raises:
             ConfigError: it is wrong; lists every problem. Nothing was changed.
-            RefusalError: another revision is in effect.
-            LocalError: the core refuses for another reason, or is gone.
+            LocalError: another revision is in effect, the core refuses for another reason, or is gone.
         """
-        if if_revision is not None and if_revision != self._view.revision:
-            message = f"revision {self._view.revision} is in effect, not {if_revision}; read config again"
-            raise RefusalError("rev_conflict", message)
         own, wanted = _parted(patch)
         before = flat(self._view.settings) | self._own_values()
         checked = self._checked_own(own)
@@ -105,8 +101,8 @@ class Changes:
         _check_origin(wanted)
         choose = self._background(own, wanted)
         wanted = self._choices.completed(wanted)
-        if wanted:
-            await self._set(wanted, source)
+        if wanted or terms.get("if_revision") is not None:
+            await self._set(wanted, source, terms)
         for keep in choose:
             keep()
         for key, value in checked.items():
@@ -115,9 +111,9 @@ class Changes:
         after = flat(self._view.settings) | self._own_values()
         return sorted(key for key, value in after.items() if before.get(key) != value)
 
-    async def _set(self, patch: Patch, source: str) -> None:
+    async def _set(self, patch: Patch, source: str, terms: Mapping[str, Any]) -> None:
         try:
-            answer = await self._link.set(dict(patch))
+            answer = await self._link.set(dict(patch), **terms)
         except ScrimError as error:
             if error.in_effect is not None:
                 self.see(error.in_effect, source)

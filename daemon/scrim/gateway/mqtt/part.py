@@ -17,6 +17,7 @@ from scrim.gateway.live_picture import LivePicture
 from scrim.gateway.mqtt import credentials
 from scrim.gateway.mqtt.announcements import Announcements
 from scrim.gateway.mqtt.answers import Answers, Request
+from scrim.gateway.mqtt.bucket import Bucket
 from scrim.gateway.mqtt.changes import Changes
 from scrim.gateway.mqtt.choices import Choices
 from scrim.gateway.mqtt.commands import Commands
@@ -40,8 +41,9 @@ log = logging.getLogger(__name__)
 SAMPLE_S = 2.0
 """Between two looks at the core's figures."""
 
-STATE_INTERVAL_S = 0.25
-"""Between two messages of state."""
+STATES_PER_S = 4.0
+STATES_BURST = 4.0
+"""So many messages of state at once; then so many a second."""
 
 SETTLE_S = 0.5
 """After the last desired settings came, so long until they are made: the broker sends them in a row."""
@@ -132,6 +134,7 @@ class MqttPart:
         )
         self._groups = self._changes.groups
         self._dirty = asyncio.Event()
+        self._pace = Bucket(STATES_PER_S, STATES_BURST)
         self._settling = asyncio.Event()
         self._birth: asyncio.Task[None] | None = None
         link.add(self)
@@ -234,7 +237,8 @@ class MqttPart:
                 self._reports.config()
                 self._reports.state()
                 self._reports.update()
-            await asyncio.sleep(STATE_INTERVAL_S)
+            self._pace.take()
+            await asyncio.sleep(self._pace.wait_s)
 
     async def _first_look(self) -> None:
         """Give the core a moment to tell its settings; else the local file's stand in until it does."""

@@ -85,6 +85,8 @@ def refusals(error: ScrimError) -> list[Refusal]:
     if isinstance(error, LocalError):
         if re.search("superseded|too many changes", str(error)):
             return [Refusal("busy", "", str(error))]
+        if "if_revision" in str(error):
+            return [Refusal("rev_conflict", "", str(error))]
         # Its own words name a path of this machine.
         return [Refusal("core_unavailable", "", "the process with the camera does not answer")]
     return [Refusal("internal", "", str(error))]

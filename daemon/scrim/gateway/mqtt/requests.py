@@ -149,10 +149,16 @@ class Requests:
 
     async def _set(self, request: Request, document: Mapping[str, Any]) -> None:
         patch = {key: value for key, value in document.items() if key not in _CONTROL_KEYS}
-        if_revision = document.get("if_rev")
-        if if_revision is not None and (isinstance(if_revision, bool) or not isinstance(if_revision, int)):
-            raise RefusalError("out_of_range", "if_rev must be a whole number")
-        self._answer(request, await self._changes.change(patch, "set", if_revision))
+        terms: dict[str, Any] = {}
+        if (if_revision := document.get("if_rev")) is not None:
+            if isinstance(if_revision, bool) or not isinstance(if_revision, int):
+                raise RefusalError("out_of_range", "if_rev must be a whole number")
+            terms["if_revision"] = if_revision
+        if "persist" in document:
+            if not isinstance(document["persist"], bool):
+                raise RefusalError("out_of_range", "persist must be true or false")
+            terms["remember"] = document["persist"]
+        self._answer(request, await self._changes.change(patch, "set", **terms))
 
     def _answer(self, request: Request, changed: list[str]) -> None:
         self._view.succeeded()

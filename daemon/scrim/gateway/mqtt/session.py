@@ -279,7 +279,8 @@ def _options(subscription: Subscription) -> SubscribeOptions:
 
 
 def _reason(code: ReasonCode) -> str:
-    return str(code.getName())
+    name = str(code.getName())
+    return "" if name == "Unspecified error" else name  # paho's word for a connection that was closed
 
 
 def _without_delay(_client: Client, _data: object, opened: Any) -> None:  # noqa: ANN401  (paho's own protocol)

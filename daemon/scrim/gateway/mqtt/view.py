@@ -62,8 +62,7 @@ class View:
         changed_s: when, since 1970.
         status: what the core said last; None while it is gone.
         metrics: its figures; empty while it is gone.
-        restart_needed: settings that wait for a restart of the core.
-        models: what may be chosen from.
+        models: what may be chosen from, as the core told last.
         started_s: when the core was started, since 1970; None until it has told.
         gateway_trouble: what is wrong on this side of the wall; None when nothing is.
     """
@@ -76,7 +75,6 @@ class View:
     changed_s: float = 0.0
     status: Status | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    restart_needed: list[str] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
     started_s: float | None = None
     gateway_trouble: str | None = None
@@ -102,7 +100,7 @@ class View:
         began_s = self.wall_s() - status["uptime_s"]
         if self.started_s is None or self.status is None or status["uptime_s"] < self.status["uptime_s"]:
             self.started_s = began_s
-        self.status = status
+        self.status, self.models = status, list(status["model"].get("offered", self.models))
         self._person.update(bool(status.get("is_somebody_there")), now_s)
         now = _pipeline_of(status)
         if now != "error":
@@ -132,6 +130,11 @@ class View:
     def refused(self, text: str) -> None:
         """A request was refused."""
         self._refusal, self._refused_s = text, self.clock_s()
+
+    @property
+    def restart_needed(self) -> list[str]:
+        """Settings that wait for a restart of the core."""
+        return list(self.status.get("restart_needed", ())) if self.status is not None else []
 
     @property
     def is_somebody_there(self) -> bool:
