@@ -11,7 +11,8 @@ import pytest
 
 import scrim.core.capture
 from scrim.config import Settings
-from scrim.core.events import Event, Observers
+from scrim.core.control import RESULTS
+from scrim.core.events import NAMES, Event, Observers
 from scrim.core.metrics import Figures
 from scrim.core.service import run
 from scrim.errors import ConfigError, LocalError
@@ -127,6 +128,35 @@ def test_metrics_are_answered_at_the_socket(core: Core) -> None:
     for name in ("segmentation_duration_ms", "effect_render_duration_ms", "frames_segmented", "uptime_s"):
         assert after[name] > 0
     assert 0 <= after["matte_coverage"] <= 1
+
+
+def test_counters_count_what_happens(core: Core) -> None:
+    with core.client() as client:
+        before = client.request("counters")
+        core.plug_in()
+        until(lambda: client.status()["state"] == "running")
+        until(lambda: client.request("metrics")["frames_segmented"] >= 3)
+        client.set({"strength": 20})
+        for wrong in ({"strength": "ultra"}, {"web": {"port": 1}}):
+            with pytest.raises(ConfigError):
+                client.set(wrong)
+        after, metrics = client.request("counters"), client.request("metrics")
+    assert set(after["stages"]) == {"capture", "segment", "matte", "composite", "total"}
+    for stage in after["stages"].values():
+        counts = stage["counts"]
+        assert len(counts) == len(after["bounds_s"]) + 1
+        assert counts == sorted(counts)
+        assert counts[-1] >= 3
+        assert stage["sum_s"] > 0
+    assert after["stages"]["segment"]["counts"][-1] <= metrics["frames_segmented"]
+    assert after["stages"]["total"]["counts"][-1] <= metrics["frames_submitted"]
+    assert set(after["frames_dropped"]) == {"camera", "late", "no_mask", "no_buffer", "sink"}
+    assert after["segmentations_skipped"] >= 0
+    assert after["events"].keys() == set(NAMES)
+    changes = {name: after["settings_changes"][name] - before["settings_changes"][name] for name in RESULTS}
+    assert changes == {"made": 1, "refused": 2, "superseded": 0, "failed": 0}
+    for name in ("placeholder_gone", "background_filter_started", "background_filter_config_selected"):
+        assert after["events"][name] - before["events"][name] == 1
 
 
 def test_a_camera_switched_off_and_on_is_told_apart_from_a_lost_one(core: Core) -> None:

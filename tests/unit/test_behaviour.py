@@ -3,13 +3,16 @@
 import ast
 import re
 from functools import cache
+from inspect import get_annotations
 from pathlib import Path
 
 import pytest
 
+from scrim.core.control import RESULTS
 from scrim.core.events import NAMES, StateWatch
 from scrim.core.health import HealthReader, ProcessReader
 from scrim.core.metrics import DeviceFigures, Figures, Metrics
+from scrim.local.status import Counters, DropCounts
 
 ROOT = Path(__file__).parents[2]
 BEHAVIOUR = (ROOT / "docs" / "behaviour.md").read_text()
@@ -93,6 +96,17 @@ def test_every_metric_is_described(tmp_path: Path) -> None:
     figures = Figures(captures=[DeviceFigures("<name>", "live")], sinks=[DeviceFigures("<name>", "open", 1)])
     names = {name.replace("_name_", "_<name>_") for name in metrics.snapshot(figures, 1)}
     assert rows("Metrics").keys() == names
+
+
+def test_every_counter_is_described() -> None:
+    described = rows("Counters")
+    for key in get_annotations(Counters):
+        assert f"`{key}`" in described[key]
+    for reason in get_annotations(DropCounts):
+        assert f"`{reason}`" in described["frames_dropped"]
+    for result in RESULTS:
+        assert f"`{result}`" in described["settings_changes"]
+    assert described.keys() == get_annotations(Counters).keys()
 
 
 def test_the_example_is_python() -> None:

@@ -256,6 +256,24 @@ def test_too_many_changes_are_refused(tmp_path: Path):
         rig.control.submit(TEAL)
 
 
+def test_what_became_of_each_change_is_counted(rig: Rig):
+    with pytest.raises(ConfigError):
+        rig.control.submit({"strength": "ultra"})
+    first = rig.control.submit(image("slow"))
+    until(lambda: rig.outside.fetched)
+    done(rig.control.submit(TEAL))
+    assert isinstance(first.exception(), SupersededError)
+    rig.outside.here[url("none")] = ImageError("404")
+    assert isinstance(rig.control.submit(image("none")).exception(PATIENCE_S), ConfigError)
+    done(rig.control.submit(TEAL))
+    until(lambda: sum(rig.control.results.values()) == 5)
+    assert rig.control.results == {"made": 2, "refused": 2, "superseded": 1, "failed": 0}
+    rig.control.close()
+    with pytest.raises(LocalError):
+        rig.control.submit(TEAL)
+    assert rig.control.results["failed"] == 1
+
+
 def test_reset_goes_back_to_the_file(rig: Rig):
     done(rig.control.submit(TEAL))
     assert done(rig.control.reset()).settings == Settings()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scrim.core.stats import Percentiles, RateMeter, StageClock
+from scrim.core.stats import BUCKETS_MS, Histogram, Percentiles, RateMeter, StageClock
 
 SECOND_NS = 1_000_000_000
 
@@ -78,3 +78,25 @@ def test_percentiles_forget_the_oldest():
     for number in (1000, 1, 2, 3):
         values.add(number)
     assert values.at(100) == 3
+
+
+def test_a_histogram_counts_up_to_each_bound_as_prometheus_does():
+    histogram = Histogram()
+    for value_ms in (0.5, 2.0, 2.001, 33.0, 199.9, 200.0, 200.1, 5000.0):
+        histogram.add(value_ms)
+    assert histogram.cumulative() == [2, 3, 3, 3, 3, 3, 4, 4, 4, 4, 6, 8]
+    assert histogram.total_ms == pytest.approx(5637.501)
+
+
+def test_the_bounds_are_the_ones_that_operators_are_promised():
+    assert [bound / 1000 for bound in BUCKETS_MS] == [
+        0.002, 0.004, 0.008, 0.012, 0.016, 0.024, 0.033, 0.05, 0.066, 0.1, 0.2,
+    ]  # fmt: skip
+
+
+def test_each_stage_has_a_histogram_and_an_unknown_one_is_empty():
+    clock = StageClock()
+    for _ in range(3):
+        clock.add("segment", 5.0)
+    assert clock.histogram("segment").cumulative()[-1] == clock.count["segment"] == 3
+    assert clock.histogram("nothing").cumulative() == [0] * (len(BUCKETS_MS) + 1)

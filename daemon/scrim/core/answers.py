@@ -9,15 +9,16 @@ from scrim.core.report import Report
 from scrim.errors import LocalError
 
 _METHODS = (
-    "status, metrics, settings, set, reset, restart, events, feed, provide_images, image or image_failed"
+    "status, metrics, counters, settings, set, reset, restart, events, feed, provide_images, image "
+    "or image_failed"
 )
 
 
 class Answers:
     """Answers requests at the local socket.
 
-    Methods: ``set`` (``patch``: a settings patch); without params ``status``, ``metrics``, ``settings``,
-    ``reset`` and ``restart``.
+    Methods: ``set`` (``patch``: a settings patch); without params ``status``, ``metrics``, ``counters``,
+    ``settings``, ``reset`` and ``restart``.
 
     Args:
         control: changes settings.
@@ -45,6 +46,8 @@ class Answers:
                 return dict(self._report.status())
             case "metrics":
                 return dict(self._report.metrics())
+            case "counters":
+                return dict(self._report.counters())
             case "settings":
                 return answer_of(self._control.in_effect)
             case "set":

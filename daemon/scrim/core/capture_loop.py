@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from scrim.core.capture.base import Camera, CameraDetails, Source
+from scrim.core.capture.base import Camera, CameraDetails, Dropping, Source
 from scrim.core.composite.placeholder import Reason
 from scrim.core.demand import Demand
 from scrim.core.events import StateWatch
@@ -63,6 +63,7 @@ class CaptureLoop:
         self._watch = watch
         self._source = source
         self._device = device if isinstance(device, Camera) else None
+        self._dropping = device if isinstance(device, Dropping) else None
         self._mailbox = mailbox
         self._outlet = outlet
         self._privacy = privacy if privacy is not None else Privacy(outlet)
@@ -86,6 +87,11 @@ class CaptureLoop:
     def dropped(self) -> int:
         """Frames that a newer one displaced before the pipeline took them."""
         return self._mailbox.dropped
+
+    @property
+    def dropped_by_camera(self) -> int:
+        """Frames that the camera's own side threw away."""
+        return self._dropping.dropped if self._dropping is not None else 0
 
     @property
     def details(self) -> CameraDetails | None:

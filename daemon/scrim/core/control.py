@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from scrim.config import Settings, restart_needed
 from scrim.core.composite.placeholder import Reason
@@ -32,6 +32,12 @@ LAST_RETRY_S = 60.0
 """The pause between two tries for an image that was not to be had at start doubles from the first to this."""
 
 _IDLE_S = 0.5
+
+
+Result = Literal["made", "refused", "superseded", "failed"]
+"""What became of a change that was asked for; one that changes nothing counts as made."""
+
+RESULTS: tuple[Result, ...] = get_args(Result)
 
 
 class SupersededError(LocalError):
@@ -107,6 +113,7 @@ class Control:
     Attributes:
         on_change: called after each change with what is in effect, in the thread that steps, once whoever
             asked for it has the answer.
+        results: how many changes were made, refused, superseded by a later one, or failed.
         missing: why the image named at start is not shown yet; None when all is as the settings say.
     """
 
@@ -133,11 +140,13 @@ class Control:
         self._waiting: deque[_Change] = deque()
         self._making: _Change | None = None
         self._lock = threading.Condition(threading.Lock())
+        self._count_lock = threading.Lock()
         self._is_closed = False
         self._retry_s = FIRST_RETRY_S
         self._next_try_s = 0.0
         self.on_change: Callable[[InEffect], None] = lambda _: None
         self.missing: str | None = None
+        self.results: dict[Result, int] = dict.fromkeys(RESULTS, 0)
         self._heed_switch()
 
     @property
@@ -172,10 +181,7 @@ class Control:
             ConfigError: the patch is wrong; everything stays as it was.
             LocalError: too many changes wait already.
         """
-        try:
-            return self._submit(lambda settings: settings.patched(patch, live=True), patch, terms)
-        except ScrimError as error:
-            raise self._telling(error) from None
+        return self._submit(lambda settings: settings.patched(patch, live=True), patch, terms)
 
     def reset(self) -> "Future[InEffect]":
         """As ``submit``, back to the settings of the local file."""
@@ -220,6 +226,15 @@ class Control:
     def _submit(
         self, apply: Callable[[Settings], Settings], patch: Mapping[str, Any], terms: Terms = Terms()
     ) -> "Future[InEffect]":
+        try:
+            return self._queued(apply, patch, terms)
+        except ScrimError as error:
+            self._count(error)
+            raise self._telling(error) from None
+
+    def _queued(
+        self, apply: Callable[[Settings], Settings], patch: Mapping[str, Any], terms: Terms
+    ) -> "Future[InEffect]":
         with self._lock:
             change = _Change(apply, patch, apply(self._expected()), terms)
             if self._is_closed or len(self._waiting) >= MAX_WAITING:
@@ -246,23 +261,27 @@ class Control:
         try:
             made = self._made(change)
         except ScrimError as error:
-            self._settle()
+            self._settle(error)
             change.answer.set_exception(self._telling(error))
         except Exception:
             logger.exception("settings: a change failed")
-            self._settle()
-            change.answer.set_exception(
-                self._telling(LocalError("the change could not be made; the core's log has the details"))
-            )
+            unknown = LocalError("the change could not be made; the core's log has the details")
+            self._settle(unknown)
+            change.answer.set_exception(self._telling(unknown))
         else:
             self._settle()
             change.answer.set_result(made)
 
-    def _settle(self) -> None:
-        """The change that was being made is made or refused."""
+    def _settle(self, error: ScrimError | None = None) -> None:
+        """The change that was being made is made, or cannot be."""
+        self._count(error)
         with self._lock:
             self._making = None
             self._heed_switch()
+
+    def _count(self, error: ScrimError | None) -> None:
+        with self._count_lock:
+            self.results[_result_of(error)] += 1
 
     def _heed_switch(self) -> None:
         """Close the camera as soon as that is asked for: a change that waits for its turn counts already."""
@@ -376,6 +395,17 @@ def answer_of(in_effect: InEffect) -> dict[str, Any]:
 def hidden_by(settings: Settings) -> Reason | None:
     """Why these settings show no camera picture at all; None when they show one."""
     return Reason.EFFECT_OFF if settings.effect == "off" and not settings.privacy.allow_raw else None
+
+
+def _result_of(error: ScrimError | None) -> Result:
+    match error:
+        case None:
+            return "made"
+        case ConfigError():
+            return "refused"
+        case SupersededError():
+            return "superseded"
+    return "failed"
 
 
 def _superseded() -> SupersededError:

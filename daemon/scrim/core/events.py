@@ -252,6 +252,21 @@ class Observers:
             listener.failing.discard(method)
 
 
+class EventCount:
+    """Counts events by name; an observer.
+
+    Attributes:
+        by_name: since the start.
+    """
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, int] = dict.fromkeys(NAMES, 0)
+
+    def any_event(self, event: Event) -> None:
+        """Count one."""
+        self.by_name[event.name] += 1
+
+
 @dataclass(slots=True)
 class _Track(Generic[T]):
     """What one thing is, and since when."""

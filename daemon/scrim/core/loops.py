@@ -10,7 +10,7 @@ from scrim.core.events import StateWatch
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
 from scrim.core.sinks.base import Sink, Watched
-from scrim.core.stats import Percentiles, RateMeter
+from scrim.core.stats import Percentiles, RateMeter, StageClock
 from scrim.core.workers import Backoff, Latest
 from scrim.errors import DeviceError, SegmentError
 from scrim.frame import Caps, Frame, Origin, SafeFrame
@@ -30,7 +30,10 @@ class PipelineLoop:
 
     Attributes:
         submitted: frames handed to the pipeline.
-        dropped: frames without a usable mask, or without a free buffer to put the result in.
+        skipped: frames left out, because one of so many is all there is time for.
+        without_mask: frames for which the model gave no usable mask.
+        without_buffer: frames for whose result no buffer was free.
+        clock: of the stage ``total``: from being taken to being finished, filtered or not.
     """
 
     def __init__(
@@ -45,11 +48,16 @@ class PipelineLoop:
         self._processed = processed
         self._failed = failed
         self._next_sequence = 0
-        self.submitted = 0
+        self.submitted = self.skipped = self.without_mask = self.without_buffer = 0
+        self.clock = StageClock()
         self._mailbox = mailbox
         self._outlet = outlet
         self._failing = False
-        self.dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were handed to the pipeline and made no picture."""
+        return self.without_mask + self.without_buffer
 
     def step(self) -> None:
         """Process one frame, if there is one."""
@@ -64,11 +72,10 @@ class PipelineLoop:
             self._fail(error)
             return
         finally:
-            if self._pipeline.is_filtering:
-                self._processed((time.perf_counter() - begin_s) * 1000)
+            self._count((time.perf_counter() - begin_s) * 1000)
         self._failing = False
         if safe is None:
-            self.dropped += 1
+            self.without_buffer += 1
         else:
             self._outlet.put(safe, self._pipeline.why_hidden)
 
@@ -76,12 +83,18 @@ class PipelineLoop:
         """Whether this frame is left out, because one of so many is all there is time for."""
         every = self._pipeline.skips
         if self._next_sequence - every < frame.sequence < self._next_sequence:
+            self.skipped += 1
             return True
         self._next_sequence = frame.sequence + every
         return False
 
+    def _count(self, spent_ms: float) -> None:
+        self.clock.add("total", spent_ms)
+        if self._pipeline.is_filtering:
+            self._processed(spent_ms)
+
     def _fail(self, error: SegmentError) -> None:
-        self.dropped += 1
+        self.without_mask += 1
         if not self._failing:
             self._failing = True
             self._failed(error)

@@ -68,6 +68,7 @@ class Pipeline:
         last_matte: of the last frame that was composited; valid until the next one is processed.
         subject: who is shown.
         why_hidden: why the last picture is the placeholder; None when it is not.
+        reused: frames that an earlier frame's mask served.
         begun: frames that were begun, counted before the look is read.
         ended: frames that were begun and are done with.
     """
@@ -86,7 +87,7 @@ class Pipeline:
         self.clock = clock if clock is not None else StageClock()
         self.subject = Subject(size, keep)
         self.why_hidden: Reason | None = None
-        self.begun = self.ended = 0
+        self.begun = self.ended = self.reused = 0
         self._look = look
         self._level = FULL_QUALITY
         self._pyramid = Pyramid(size)
@@ -202,6 +203,7 @@ class Pipeline:
             return self._nobody
         if self._may_reuse(look, level):
             self._since_mask += 1
+            self.reused += 1
             return self.last_matte
         self._since_mask = 0
         looks_twice = look.looks_twice and level.refine

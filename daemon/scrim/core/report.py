@@ -10,6 +10,7 @@ from scrim.config import Settings, strength_name, strength_number
 from scrim.core.capture.base import CameraDetails
 from scrim.core.capture_loop import CaptureLoop
 from scrim.core.control import Control
+from scrim.core.events import EventCount
 from scrim.core.health import HealthReader, ProcessReader
 from scrim.core.loops import OutletLoop, PipelineLoop, SinkLoop
 from scrim.core.metrics import DeviceFigures, ErrorCount, Figures, Metrics, Value
@@ -18,9 +19,12 @@ from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
 from scrim.core.privacy import Privacy
 from scrim.core.regulator import Regulator
+from scrim.core.stats import BUCKETS_MS
 from scrim.image_url import without_secrets
 from scrim.local.status import (
+    Counters,
     DeviceStatus,
+    DropCounts,
     EffectStatus,
     FramesStatus,
     ModelStatus,
@@ -50,6 +54,7 @@ class Parts:
         privacy: who wants the camera closed.
         regulator: chooses the quality.
         errors: counts what was logged as an error.
+        events: counts events.
         started_s: when the core was started, on the monotonic clock.
     """
 
@@ -64,6 +69,7 @@ class Parts:
     privacy: Privacy
     regulator: Regulator
     errors: ErrorCount
+    events: EventCount
     started_s: float
 
 
@@ -120,6 +126,34 @@ class Report:
     def metrics(self) -> dict[str, Value]:
         """All metrics of this moment; see :class:`scrim.core.metrics.Metrics`."""
         return self._metrics.snapshot(self._figures(), time.monotonic())
+
+    def counters(self) -> Counters:
+        """What only counts up: durations of the stages as histograms, and by kind what else."""
+        parts, clock = self._parts, self._parts.pipeline.clock
+        stages = {name: clock.histogram(name) for name in ("segment", "matte", "composite")}
+        stages = {"capture": parts.capture.clock.histogram("capture"), **stages}
+        stages["total"] = parts.processing.clock.histogram("total")
+        return {
+            "bounds_s": [bound / 1000 for bound in BUCKETS_MS],
+            "stages": {
+                name: {"counts": found.cumulative(), "sum_s": round(found.total_ms / 1000, 6)}
+                for name, found in stages.items()
+            },
+            "frames_dropped": self._dropped(),
+            "segmentations_skipped": parts.processing.skipped + parts.pipeline.reused,
+            "events": dict(parts.events.by_name),
+            "settings_changes": {str(name): count for name, count in parts.control.results.items()},
+        }
+
+    def _dropped(self) -> DropCounts:
+        parts = self._parts
+        return {
+            "camera": parts.capture.dropped_by_camera,
+            "late": parts.capture.dropped + parts.outlet.displaced,
+            "no_mask": parts.processing.without_mask,
+            "no_buffer": parts.processing.without_buffer,
+            "sink": sum(sink.mailbox.dropped for sink in parts.sinks),
+        }
 
     def _figures(self) -> Figures:
         parts, frames, latency = self._parts, self._frames(), self._parts.outgoing.latency_ms

@@ -25,7 +25,14 @@ from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.control import Control, InEffect, hidden_by
 from scrim.core.demand import Demand
 from scrim.core.event_log import EventLog
-from scrim.core.events import Observers, StateWatch, config_selected, filter_failed, filter_started
+from scrim.core.events import (
+    EventCount,
+    Observers,
+    StateWatch,
+    config_selected,
+    filter_failed,
+    filter_started,
+)
 from scrim.core.images import Images
 from scrim.core.look import first_look, image_url, kept_regions
 from scrim.core.loops import OutletLoop, PipelineLoop, SinkLoop
@@ -132,6 +139,7 @@ class _Output:
     sinks: list[SinkLoop]
     loop: OutletLoop
     observers: Observers
+    events: EventCount
     watch: StateWatch
     privacy: Privacy
     demand: Demand
@@ -171,14 +179,15 @@ def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[obje
     outlet = Outlet(painter, caps.frame_interval_s)
     privacy, demand = Privacy(outlet), Demand(is_on=camera.on_demand)
     feed, observers = FeedWriter(), Observers()
-    for observer in (EventLog(), *listening):
+    events = EventCount()
+    for observer in (EventLog(), events, *listening):
         observers.add(observer)
     watch = StateWatch(observers.notify)
     sinks = _start_sinks(stack, settings, caps, feed, painter, Shutter(privacy, HOST_PARTY))
     loop = OutletLoop(outlet, [sink.mailbox for sink in sinks], watch)
     stack.enter_context(running("outlet", loop.step))
     stack.callback(_say_goodbye, outlet, loop, sinks)
-    return _Output(caps, outlet, feed, sinks, loop, observers, watch, privacy, demand)
+    return _Output(caps, outlet, feed, sinks, loop, observers, events, watch, privacy, demand)
 
 
 def _start_panel(
@@ -313,6 +322,7 @@ def _start_answering(stack: ExitStack, socket_path: Path, core: _Core) -> None:
         output.privacy,
         filtering.regulator,
         core.errors,
+        output.events,
         core.started_s,
     )
     answers = Answers(control, Report(parts), memory.forget, core.restart)

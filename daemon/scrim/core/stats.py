@@ -1,13 +1,39 @@
 """Counting and timing, cheap enough for every frame."""
 
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate
+
+BUCKETS_MS = (2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 33.0, 50.0, 66.0, 100.0, 200.0)
+"""Upper bounds of the histograms: a frame interval at 60, 30, 20 and 15 Hz, and shares of them."""
+
+
+class Histogram:
+    """How many values lie up to each bound. One thread adds, any may read.
+
+    Attributes:
+        total_ms: sum of all values.
+    """
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(BUCKETS_MS) + 1)
+        self.total_ms = 0.0
+
+    def add(self, value_ms: float) -> None:
+        """Count one value."""
+        self._counts[bisect_left(BUCKETS_MS, value_ms)] += 1
+        self.total_ms += value_ms
+
+    def cumulative(self) -> list[int]:
+        """How many values were at most each of ``BUCKETS_MS``, and at the end how many there were."""
+        return list(accumulate(tuple(self._counts)))
 
 
 class StageClock:
-    """Wall time of each stage of a frame, as a moving average.
+    """Wall time of each stage of a frame, as a moving average and as a histogram.
 
     Args:
         weight: share of the newest frame in the average, 0 to 1.
@@ -18,6 +44,7 @@ class StageClock:
         self._average_ms: dict[str, float] = {}
         self.total_ms: dict[str, float] = {}
         self.count: dict[str, int] = {}
+        self._histograms: dict[str, Histogram] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -34,6 +61,14 @@ class StageClock:
         self._average_ms[name] = before + self._weight * (spent_ms - before)
         self.total_ms[name] = self.total_ms.get(name, 0.0) + spent_ms
         self.count[name] = self.count.get(name, 0) + 1
+        histogram = self._histograms.get(name)
+        if histogram is None:
+            histogram = self._histograms[name] = Histogram()
+        histogram.add(spent_ms)
+
+    def histogram(self, name: str) -> Histogram:
+        """Of one stage since the start; empty where it was never run."""
+        return self._histograms.get(name) or Histogram()
 
     def averages_ms(self) -> dict[str, float]:
         """Stage to its moving average in ms."""

@@ -1,4 +1,4 @@
-"""The shape of the answer to ``status``: the core fills it; page, command line and telemetry read it."""
+"""The shapes of the answers to ``status`` and ``counters``: the core fills them, others read them."""
 
 from typing import Literal, TypedDict
 
@@ -114,6 +114,34 @@ class SinkStatus(TypedDict):
     dropped: int
     consumers: int | None
     error: str | None
+
+
+class StageCounts(TypedDict):
+    """A histogram: ``counts`` of durations up to each bound, cumulative, the last of all."""
+
+    counts: list[int]
+    sum_s: float
+
+
+class DropCounts(TypedDict):
+    """Frames dropped, by reason."""
+
+    camera: int
+    late: int
+    no_mask: int
+    no_buffer: int
+    sink: int
+
+
+class Counters(TypedDict):
+    """The answer to ``counters``: what only counts up, since the core was started."""
+
+    bounds_s: list[float]
+    stages: dict[str, StageCounts]
+    frames_dropped: DropCounts
+    segmentations_skipped: int
+    events: dict[str, int]
+    settings_changes: dict[str, int]
 
 
 class Status(TypedDict):

@@ -40,6 +40,15 @@ class Source(Protocol):
         """Stop and let the device go. Does nothing when not open."""
 
 
+@runtime_checkable
+class Dropping(Source, Protocol):
+    """A source that counts what it throws away."""
+
+    @property
+    def dropped(self) -> int:
+        """Pictures that no buffer was free for, or that were stale when they were taken, since the start."""
+
+
 @dataclass(frozen=True, slots=True)
 class CameraDetails:
     """What a camera says of itself.

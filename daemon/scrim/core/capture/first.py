@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from scrim.core.capture.base import Camera, CameraDetails, Source
+from scrim.core.capture.base import Camera, CameraDetails, Dropping, Source
 from scrim.core.capture.registry import candidate_nodes, find_camera
 from scrim.errors import SourceError
 from scrim.frame import Caps, Frame
@@ -35,6 +35,11 @@ class FirstCamera:
     def details(self) -> CameraDetails | None:
         """See :class:`Camera`."""
         return self._source.details if isinstance(self._source, Camera) else None
+
+    @property
+    def dropped(self) -> int:
+        """See :class:`Dropping`."""
+        return self._source.dropped if isinstance(self._source, Dropping) else 0
 
     def open(self) -> Caps:
         """Find the camera, if it is not found yet, and open it.
