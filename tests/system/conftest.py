@@ -52,6 +52,7 @@ class StandInCore:
         self.camera_error: str | None = None
         self.quality_level = 0
         self.machine: dict[str, Any] = {}
+        self.counters = _counters()
         self.shown = 0
         self.feed = FeedWriter()
         self._sink = FeedSink(self.feed)
@@ -105,6 +106,8 @@ class StandInCore:
         self.asked.append(method)
         if method == "status":
             return dict(self.status())
+        if method == "counters":
+            return self.counters
         if method == "metrics":
             return self.metrics_answer or self.metrics()
         if method == "set":
@@ -191,6 +194,19 @@ class StandInCore:
             "sinks": self.sinks,  # type: ignore[typeddict-item]
             "rss_mb": 142.0,
         }
+
+
+def _counters() -> dict[str, Any]:
+    counts = [0, 0, 50, 90, 95, 98, 99, 99, 100, 100, 100, 100]
+    stages = ("capture", "segment", "matte", "composite", "total")
+    return {
+        "bounds_s": [0.002, 0.004, 0.008, 0.012, 0.016, 0.024, 0.033, 0.05, 0.066, 0.1, 0.2],
+        "stages": {stage: {"counts": counts, "sum_s": 0.68} for stage in stages},
+        "frames_dropped": {"camera": 0, "late": 50, "no_mask": 1, "no_buffer": 0, "sink": 6},
+        "segmentations_skipped": 10,
+        "events": {"camera_lost": 1},
+        "settings_changes": {},
+    }
 
 
 @pytest.fixture

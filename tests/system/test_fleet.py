@@ -44,11 +44,8 @@ class Device:
         self.client.on_subscribe = lambda *_: self._ready.set()
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
-        topics = [
-            f"scrim/{device_id}/set",
-            "scrim/all/set",
-            *(f"scrim/group/{group}/set" for group in groups),
-        ]
+        heads = [device_id, "all", *(f"group/{group}" for group in groups)]
+        topics = [f"scrim/{head}/{level}" for head in heads for level in ("set", "desired")]
         self.client.subscribe([(topic, 1) for topic in topics])
         assert self._ready.wait(PATIENCE_S)
 
@@ -316,6 +313,29 @@ def test_who_does_not_answer_and_who_is_away_is_told(devices: Any, fleet: Any) -
         "cam-2": "silent",
         "cam-3": "away",
     }
+
+
+def test_what_is_kept_reaches_who_was_away(devices: Any, fleet: Any) -> None:
+    here, gone = devices("cam-1", "office"), devices("cam-2", "office")
+    for device in (here, gone):
+        device.introduce("Camera")
+    gone.leave(is_rude=True)
+    done = fleet("set", "--group", "office", "--keep", "effect=blur", "strength=high")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "1 done, 1 away"
+    assert fleet("set", "--group", "office", "--keep", "strength=low").returncode == 0
+    first, second = (patch for _, patch in here.got)
+    assert (first["config"], second["config"]) == (
+        {"effect": "blur", "strength": "high"},
+        {"effect": "blur", "strength": "low"},
+    )
+    assert second["rev"] > first["rev"] > 1_700_000_000
+    back = devices("cam-2", "office")
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not back.got:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    assert back.got[0][1]["config"] == second["config"]
 
 
 def test_all_devices_are_changed(devices: Any, fleet: Any) -> None:

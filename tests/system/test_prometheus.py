@@ -24,14 +24,15 @@ from scrim.errors import ConfigError, DeviceError
 from scrim.gateway.core_link import CoreLink
 from scrim.gateway.figures import GatewayFigures
 from scrim.gateway.prometheus.families import (
+    DROPS,
     EVENTS,
     MOST_DEVICES,
     PLACEHOLDER_REASONS,
-    EventCount,
     families,
 )
 from scrim.gateway.prometheus.server import FRESH_S, MetricsServer
 from scrim.gateway.prometheus.serving import serve_metrics
+from scrim.local.status import DropCounts
 
 MONITORING = Path(__file__).parents[2] / "docs" / "monitoring.md"
 PASSWORD = "a-password-of-24-letters"
@@ -202,15 +203,16 @@ def test_the_document_has_every_metric_and_no_other(stand_in_core: Any) -> None:
         for family in text_string_to_metric_families(text):
             if family.name.startswith("scrim_"):
                 name = family.name + ("_total" if family.type == "counter" else "")
-                told[name] = (family.type, {label for sample in family.samples for label in sample.labels})
+                labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+                told[name] = (family.type, labels)
         assert told == described
 
     play(stand_in_core.path, scenario)
 
 
 def test_what_is_not_enabled_is_not_told() -> None:
-    found = {family.name for family in families(None, GatewayFigures(Viewed()), EventCount())}
-    assert found == {"scrim_up", "scrim_events", "scrim_preview_viewers", "scrim_preview_encoded"}
+    found = {family.name for family in families(None, GatewayFigures(Viewed()))}
+    assert found == {"scrim_up", "scrim_preview_viewers", "scrim_preview_encoded"}
 
 
 def test_the_gateway_s_parts_are_told(stand_in_core: Any) -> None:
@@ -231,7 +233,7 @@ def test_a_core_that_is_gone_is_told_as_gone_and_nothing_of_it_stays(
         await asyncio.to_thread(stand_in_core.stop)
         text = await until_up(session, url, is_up=False)
         ours = {name for name in family_names(text) if name.startswith("scrim_")}
-        assert ours == {"scrim_up", "scrim_events"} | GATEWAY_S
+        assert ours == {"scrim_up"} | GATEWAY_S
         checked(prometheus_tool("promtool"), text)
 
     play(stand_in_core.path, scenario)
@@ -281,21 +283,21 @@ def test_a_core_that_does_not_answer_is_not_up(stand_in_core: Any) -> None:
     asyncio.run(go())
 
 
-def test_events_are_counted_by_type_and_strange_ones_as_other(stand_in_core: Any) -> None:
+def test_what_the_core_counts_is_told_and_strange_words_as_other(stand_in_core: Any) -> None:
+    stand_in_core.counters["events"] |= {"camera_lost": 3, "strange_1": 2, "strange_2": 5}
+    stand_in_core.counters["frames_dropped"] |= {"late": 7, "unheard_of": 4}
+
     async def scenario(session: aiohttp.ClientSession, url: str) -> None:
         found = samples(await until_up(session, url))
-        assert found['scrim_events_total{type="camera_lost"}'] == 0
-        deadline_s = time.monotonic() + DEADLINE_S
-        while found['scrim_events_total{type="camera_lost"}'] == 0:  # until the link has subscribed
-            assert time.monotonic() < deadline_s
-            stand_in_core.publish("camera_lost")
-            await asyncio.sleep(0.05)
-            found = samples(await scrape(session, url))
-        for number in range(50):
-            stand_in_core.publish(f"strange_{number}")
-        while samples(await scrape(session, url))['scrim_events_total{type="other"}'] < 50:
-            assert time.monotonic() < deadline_s
-            await asyncio.sleep(0.05)
+        assert found['scrim_events_total{type="camera_lost"}'] == 3
+        assert found['scrim_events_total{type="other"}'] == 7
+        assert found['scrim_frames_dropped_total{reason="late"}'] == 7
+        assert found['scrim_frames_dropped_total{reason="other"}'] == 4
+        assert found['scrim_config_changes_total{result="made"}'] == 0
+        assert found['scrim_stage_duration_seconds_bucket{le="0.012",stage="segment"}'] == 90
+        assert found['scrim_stage_duration_seconds_bucket{le="+Inf",stage="segment"}'] == 100
+        assert found['scrim_stage_duration_seconds_count{stage="segment"}'] == 100
+        assert found['scrim_stage_duration_seconds_sum{stage="segment"}'] == 0.68
 
     play(stand_in_core.path, scenario)
 
@@ -320,6 +322,7 @@ def test_no_label_has_more_values_than_are_known(stand_in_core: Any) -> None:
 def test_the_gateway_knows_the_core_s_words() -> None:
     assert set(EVENTS) == set(NAMES)
     assert set(PLACEHOLDER_REASONS) == set(Reason)
+    assert set(DROPS) == set(DropCounts.__annotations__)
 
 
 # Who may read

@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterable
 
 from scrim.errors import EXIT_FAILURE, ConfigError, Problem
 from scrim.fleet.broker import Broker, Options, Received, address_of, settle
-from scrim.fleet.change import JITTER_S, PATIENCE_S, Answer, Change, Target, make_token, reply_topic
+from scrim.fleet.change import (
+    JITTER_S,
+    PATIENCE_S,
+    Answer,
+    Change,
+    Target,
+    desired_topic,
+    make_token,
+    reply_topic,
+)
 from scrim.fleet.roster import Device, Roster
 from scrim.fleet.table import WIDTH, clock, cut, in_order, plain, summary, table
 from scrim.patch import combine, parse_assignment
@@ -38,7 +47,7 @@ def list_devices(given: argparse.Namespace) -> int:
     """List every device; the exit status."""
     roster = Roster(given.prefix or "scrim")
     with Broker(address_of(_options(given)), roster.filters()) as broker:
-        _fill(broker, roster)
+        _fill(broker, roster, roster.note)
         if given.watch:
             with contextlib.suppress(KeyboardInterrupt):
                 _watch(broker, roster, given)
@@ -53,13 +62,13 @@ def _wanted(roster: Iterable[Device], group: str | None) -> list[Device]:
     return [device for device in roster if group is None or group in device.groups]
 
 
-def _fill(broker: Broker, roster: Roster) -> None:
+def _fill(broker: Broker, roster: Roster, note: Callable[[Received], object]) -> None:
     """Take what the broker keeps; say how far it is, where that takes its time."""
     began_s = told_s = time.monotonic()
 
     def take(received: Received) -> None:
         nonlocal told_s
-        roster.take(received.topic, received.payload, is_retained=received.is_retained)
+        note(received)
         if time.monotonic() - told_s > _WATCH_S and time.monotonic() - began_s > 2 * _WATCH_S:
             told_s = time.monotonic()
             _progress(f"{len(roster)} devices so far")
@@ -97,7 +106,7 @@ def _watch(broker: Broker, roster: Roster, given: argparse.Namespace) -> None:
         while (left_s := end_s - time.monotonic()) > 0:
             received = broker.next(left_s)
             if received is not None:
-                roster.take(received.topic, received.payload, is_retained=received.is_retained)
+                roster.note(received)
 
 
 def _print_screen(devices: list[Device], *, is_up: bool) -> None:
@@ -128,20 +137,26 @@ def change_settings(given: argparse.Namespace) -> int:
     patch = combine(parse_assignment(text, "fleet set") for text in given.assignments)
     patience_s = JITTER_S[target.scope] + PATIENCE_S if given.wait is None else given.wait
     prefix, token = given.prefix or "scrim", make_token()
-    roster = Roster(prefix)
-    with Broker(address_of(_options(given)), [*roster.filters(), reply_topic(prefix, token)]) as broker:
-        _fill(broker, roster)
+    roster, kept_at, kept = Roster(prefix), desired_topic(prefix, target), b""
+
+    def take(received: Received) -> None:
+        nonlocal kept
+        if received.topic == kept_at:
+            kept = received.payload
+        roster.note(received)
+
+    filters = [*roster.filters(), kept_at, reply_topic(prefix, token)]
+    with Broker(address_of(_options(given)), filters) as broker:
+        _fill(broker, roster, take)
         expected = in_order(device for device in roster if target.includes(device))
         change = Change(broker, prefix, token)
-        is_heard = change.send(target, patch)
-        if not expected and not is_heard:
+        if given.keep:
+            change.keep(target, patch, kept, time.time())
+        elif not change.send(target, patch) and not expected:
             print(f"scrim: {target}: there is no such device", file=sys.stderr)
             return EXIT_FAILURE
-
-        def take(received: Received) -> None:
-            roster.take(received.topic, received.payload, is_retained=received.is_retained)
-
-        return _tell(change.answers(expected, patience_s, take), roster, len(expected), is_json=given.json)
+        answers = change.answers(expected, patience_s, take)
+        return _tell(answers, roster, len(expected), is_json=given.json, is_kept=given.keep)
 
 
 def _target(given: argparse.Namespace) -> Target:
@@ -154,19 +169,20 @@ def _target(given: argparse.Namespace) -> Target:
     return Target("device", name) if scope == "device" else Target("group", name)
 
 
-def _tell(answers: Iterable[Answer], roster: Roster, expected: int, *, is_json: bool) -> int:
+def _tell(answers: Iterable[Answer], roster: Roster, expected: int, *, is_json: bool, is_kept: bool) -> int:
+    """A line for each device; the exit status. Who is away will do later what the broker keeps."""
     counts = dict.fromkeys(_WORDS, 0)
     for number, answer in enumerate(answers, 1):
         counts[answer.outcome] += 1
         _progress("")
         print(json.dumps(answer.as_json()) if is_json else _answer_line(answer, roster.get), flush=True)
         _progress(f"{number} of {expected}" if number < expected else "")
-    missed = sum(counts.values()) - counts["done"]
+    missed = counts["refused"] + counts["silent"] + (0 if is_kept else counts["away"])
     if not is_json:
         words = (("refused", "refused"), ("silent", "did not answer"), ("away", "away"))
         rest = "".join(f", {counts[key]} {word}" for key, word in words if counts[key])
         print(f"{counts['done']} done{rest}")
-    return EXIT_FAILURE if missed or not counts["done"] else 0
+    return EXIT_FAILURE if missed or not (counts["done"] or is_kept) else 0
 
 
 def _answer_line(answer: Answer, device_of: Callable[[str], Device | None]) -> str:

@@ -11,6 +11,7 @@ from scrim.errors import LocalError
 from scrim.fleet.broker import Broker, Received
 from scrim.fleet.roster import MOST_BYTES, Device
 from scrim.local.messages import parse_object
+from scrim.patch import combine
 
 JITTER_S: Mapping[str, float] = {"device": 0.0, "group": 5.0, "all": 10.0}
 """So long a device may wait with its answer, at random, so that not all answer at once (docs/mqtt.md)."""
@@ -103,18 +104,43 @@ class Change:
         self._token = token
         self._clock_s = clock_s
         self._sent_s = clock_s()
+        self._is_kept = False
 
     def send(self, target: Target, patch: Mapping[str, Any]) -> bool:
-        """Send it; whether anybody listens.
+        """Send it to those who are there; whether anybody listens.
 
         Raises:
             BrokerError: the broker does not take it.
         """
-        payload = json.dumps({"transaction": self._token, **patch}, separators=(",", ":")).encode()
-        topic = f"{self._prefix}/{target.topic}/set"
+        return self._send(f"{target.topic}/set", patch, retain=False)
+
+    def keep(self, target: Target, patch: Mapping[str, Any], kept: bytes, now_s: float) -> bool:
+        """Let the broker keep it, for those who are away too, on top of what it keeps already.
+
+        Args:
+            target: whom it is for.
+            patch: what to change.
+            kept: the message that the broker keeps; empty for none.
+            now_s: seconds since 1970; revisions count up with it, whoever makes them.
+
+        Raises:
+            BrokerError: the broker does not take it.
+        """
+        revision, config = _kept(kept)
+        self._is_kept = True
+        wanted = {"rev": max(revision + 1, int(now_s)), "config": combine([config, patch])}
+        return self._send(f"{target.topic}/desired", wanted, retain=True)
+
+    def _send(self, topic: str, document: Mapping[str, Any], *, retain: bool) -> bool:
+        payload = json.dumps({"transaction": self._token, **document}, separators=(",", ":")).encode()
         self._sent_s = self._clock_s()
-        reply_to = reply_topic(self._prefix, self._token)
-        return self._broker.publish(topic, payload, reply_to=reply_to, mark=self._token.encode())
+        return self._broker.publish(
+            f"{self._prefix}/{topic}",
+            payload,
+            reply_to=reply_topic(self._prefix, self._token),
+            mark=self._token.encode(),
+            retain=retain,
+        )
 
     def answers(
         self, expected: Collection[Device], patience_s: float, others: Callable[[Received], object]
@@ -139,7 +165,7 @@ class Change:
                 others(received)
         for device in expected:
             if device.id not in came:
-                yield _missing(device)
+                yield _missing(device, is_kept=self._is_kept)
 
     def _answer_of(self, received: Received) -> Answer | None:
         if received.correlation != self._token.encode():
@@ -173,9 +199,27 @@ def reply_topic(prefix: str, token: str) -> str:
     return f"{prefix}/reply/fleet-{token}"
 
 
-def _missing(device: Device) -> Answer:
+def desired_topic(prefix: str, target: Target) -> str:
+    """Where the broker keeps what a target shall have."""
+    return f"{prefix}/{target.topic}/desired"
+
+
+def _kept(payload: bytes) -> tuple[int, Mapping[str, Any]]:
+    """Revision and settings that the broker keeps; 0 and none where that is nothing or nonsense."""
+    try:
+        document = parse_object(payload, MOST_BYTES) if payload else {}
+    except LocalError:
+        return 0, {}
+    revision, config = document.get("rev"), document.get("config")
+    if isinstance(revision, bool) or not isinstance(revision, int) or not isinstance(config, dict):
+        return 0, {}
+    return revision, config
+
+
+def _missing(device: Device, *, is_kept: bool) -> Answer:
     if device.status == "offline":
-        return Answer(device.id, "away", "is away; it was not changed")
+        later = "it will change when it is back" if is_kept else "it was not changed"
+        return Answer(device.id, "away", f"is away; {later}")
     return Answer(device.id, "silent", "did not answer; whether it was changed is not known")
 
 

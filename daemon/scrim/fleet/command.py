@@ -11,6 +11,7 @@ examples:
   scrim fleet --broker broker.lan --group office --json    one line of JSON a device, for programs
   scrim fleet --broker broker.lan --tls --username ops --password-file ops.txt
   scrim fleet set --broker broker.lan --group office effect=blur strength=high
+  scrim fleet set --broker broker.lan --group office --keep effect=color color=teal
   scrim fleet set --broker broker.lan --device b8a3f20c4d11 camera.is_enabled=false
 
 SCRIM_BROKER stands in for --broker, SCRIM_MQTT_PASSWORD for --password-file. The broker must speak MQTT 5.
@@ -47,6 +48,11 @@ def add_fleet(commands: Commands) -> None:
     )
     whom.add_argument("--device", metavar="ID", help="this device")
     whom.add_argument("--all", action="store_true", help="every device of the broker")
+    change.add_argument(
+        "--keep",
+        action="store_true",
+        help="let the broker keep it too, for devices that are away: they do it when they are back",
+    )
     change.add_argument(
         "--wait",
         type=float,

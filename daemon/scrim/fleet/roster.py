@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from scrim.errors import LocalError
 from scrim.local.messages import parse_object
@@ -113,6 +113,22 @@ class Device:
         return float(value)
 
 
+class Message(Protocol):
+    """A message of the broker's."""
+
+    @property
+    def topic(self) -> str:
+        """Where it came in."""
+
+    @property
+    def payload(self) -> bytes:
+        """As it came; empty takes away what was kept."""
+
+    @property
+    def is_retained(self) -> bool:
+        """The broker had kept it."""
+
+
 class Roster:
     """Every device that was heard of.
 
@@ -144,28 +160,22 @@ class Roster:
         """What to listen to."""
         return [f"{self._prefix}/+/{level}" for level in TOPICS]
 
-    def take(self, topic: str, payload: bytes, *, is_retained: bool) -> Device | None:
-        """Note one message.
-
-        Returns:
-            The device that it is of; None where it is of none, or of one that is no more.
-        """
-        found = self._of(topic)
+    def note(self, received: Message) -> None:
+        """Note one message; what is of no device is left alone."""
+        found = self._of(received.topic)
         if found is None:
-            return None
+            return
         device_id, level = found
-        if not payload:
+        if not received.payload:
             self._forget(device_id, level)
-            return None
-        if device_id not in self._devices and len(self._devices) >= MOST_DEVICES:
+        elif device_id not in self._devices and len(self._devices) >= MOST_DEVICES:
             self.strange += 1
-            return None
-        device = self._devices.get(device_id) or Device(device_id)
-        if not self._note(device, level, payload, is_retained=is_retained):
-            self.strange += 1
-            return None
-        self._devices[device_id] = device
-        return device
+        else:
+            device = self._devices.get(device_id) or Device(device_id)
+            if self._note(device, level, received.payload, is_retained=received.is_retained):
+                self._devices[device_id] = device
+            else:
+                self.strange += 1
 
     def _of(self, topic: str) -> tuple[str, str] | None:
         prefix, _, rest = topic.partition("/")

@@ -7,17 +7,18 @@ What is not known is left out; while the core is gone nothing is said of it but 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
+    HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
 )
 
 from scrim.gateway.figures import Broker, GatewayFigures
-from scrim.local.status import Status
+from scrim.local.status import Counters, Status
 
 STATES = ("starting", "running", "placeholder", "off")
 CAMERA_STATES = ("starting", "live", "lost", "off", "idle")
@@ -31,6 +32,9 @@ PLACEHOLDER_REASONS = (
     "privacy",
     "idle",
 )
+STAGES = ("capture", "segment", "matte", "composite", "total")
+DROPS = ("camera", "late", "no_mask", "no_buffer", "sink")
+RESULTS = ("made", "refused", "superseded", "failed")
 QUALITY_REASONS = ("time", "temperature", "under-voltage")
 ACCELERATORS = ("cpu", "edgetpu")
 EVENTS = (
@@ -61,26 +65,13 @@ class CoreFigures:
         status: see :class:`scrim.local.status.Status`.
         metrics: see docs/events-and-metrics.md.
         settings: in effect.
+        counters: see :class:`scrim.local.status.Counters`.
     """
 
     status: Status
     metrics: Mapping[str, Any]
     settings: Mapping[str, Any]
-
-
-class EventCount:
-    """Events of the core that were heard, by type.
-
-    Attributes:
-        totals: since the gateway was started.
-    """
-
-    def __init__(self) -> None:
-        self.totals = dict.fromkeys((*EVENTS, OTHER), 0)
-
-    def add(self, name: str) -> None:
-        """One more; a name that is not known counts as other."""
-        self.totals[name if name in self.totals else OTHER] += 1
+    counters: Counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +106,16 @@ _COUNTERS = (
 )
 
 
-def families(core: CoreFigures | None, gateway: GatewayFigures, events: EventCount) -> Iterator[Metric]:
+def families(core: CoreFigures | None, gateway: GatewayFigures) -> Iterator[Metric]:
     """Everything there is to say.
 
     Args:
         core: None while it is gone.
         gateway: what its parts count.
-        events: of the core.
     """
     yield _gauge("scrim_up", "Whether the core answers.", core is not None)
     if core is not None:
         yield from _of_core(core)
-    meaning = "Events of the core, by type."
-    yield _labelled(CounterMetricFamily, "scrim_events_total", meaning, "type", events.totals)
     yield _gauge("scrim_preview_viewers", "Who watches the live picture.", gateway.viewed.viewers)
     yield _count("scrim_preview_encoded_total", "JPEGs made for viewers.", gateway.viewed.encoded)
     if gateway.broker is not None:
@@ -156,7 +144,8 @@ def _of_core(core: CoreFigures) -> Iterator[Metric]:
     yield _build_info(status, metrics)
     yield from _plain(_GAUGES, GaugeMetricFamily, metrics)
     yield from _plain(_COUNTERS, CounterMetricFamily, metrics)
-    yield from _frames(status, metrics)
+    yield from _frames(status)
+    yield from _counted(core.counters)
     yield from _states(status)
     yield from _budget(status, core.settings)
     yield from _machine(metrics)
@@ -182,7 +171,7 @@ def _plain(
             yield kind(row.name, row.meaning, value=value * row.scale)
 
 
-def _frames(status: Status, metrics: Mapping[str, Any]) -> Iterator[Metric]:
+def _frames(status: Status) -> Iterator[Metric]:
     frames = status["frames"]
     counts = {"captured": frames["captured"], "output": frames["delivered"]}
     rates = {"captured": frames["rate_in_hz"], "output": frames["rate_out_hz"]}
@@ -190,14 +179,43 @@ def _frames(status: Status, metrics: Mapping[str, Any]) -> Iterator[Metric]:
         CounterMetricFamily, "scrim_frames_total", "Frames taken and pictures made.", "stage", counts
     )
     yield _labelled(GaugeMetricFamily, "scrim_frame_rate_hertz", "Frames a second, over 2 s.", "stage", rates)
-    dropped = {"all": frames["dropped"]}
-    meaning = "Frames that were taken and did not go out."
-    yield _labelled(CounterMetricFamily, "scrim_frames_dropped_total", meaning, "reason", dropped)
-    yield CounterMetricFamily(
-        "scrim_segmentations_skipped_total",
-        "Frames that were taken and for which the model did not run.",
-        value=max(0, metrics.get("frames_submitted", 0) - metrics.get("frames_segmented", 0)),
+
+
+def _counted(counters: Counters) -> Iterator[Metric]:
+    yield _durations(counters)
+    for name, meaning, label, known, counts in (
+        (
+            "scrim_frames_dropped_total",
+            "Pictures that were lost.",
+            "reason",
+            DROPS,
+            counters["frames_dropped"],
+        ),
+        ("scrim_events_total", "Events.", "type", EVENTS, counters["events"]),
+        ("scrim_config_changes_total", "Changes asked for.", "result", RESULTS, counters["settings_changes"]),
+    ):
+        yield _labelled(CounterMetricFamily, name, meaning, label, _known(cast("Any", counts), known))
+    meaning = "Frames for which the model did not run because time was short."
+    yield _count("scrim_segmentations_skipped_total", meaning, counters["segmentations_skipped"])
+
+
+def _durations(counters: Counters) -> Metric:
+    family = HistogramMetricFamily(
+        "scrim_stage_duration_seconds", "Time that one frame spends in a stage.", labels=["stage"]
     )
+    bounds = [*(repr(bound) for bound in counters["bounds_s"]), "+Inf"]
+    for stage in STAGES:
+        found = counters["stages"].get(stage)
+        if found is not None:
+            buckets = list(zip(bounds, found["counts"], strict=True))
+            family.add_metric([stage], buckets, found["sum_s"])
+    return family
+
+
+def _known(counts: Mapping[str, float], known: Sequence[str]) -> dict[str, float]:
+    """The counts of all that is known, and the rest together."""
+    rest = sum(count for name, count in counts.items() if name not in known)
+    return {name: counts.get(name, 0) for name in known} | {OTHER: rest}
 
 
 def _states(status: Status) -> Iterator[Metric]:

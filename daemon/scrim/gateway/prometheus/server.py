@@ -18,9 +18,9 @@ from prometheus_client.process_collector import ProcessCollector
 from scrim.errors import LocalError
 from scrim.gateway.core_link import CoreLink
 from scrim.gateway.figures import GatewayFigures
-from scrim.gateway.prometheus.families import CoreFigures, EventCount, Scrape, families
+from scrim.gateway.prometheus.families import CoreFigures, Scrape, families
 from scrim.gateway.web.guard import LOOPBACK_NAMES, host_name
-from scrim.local.status import Status
+from scrim.local.status import Counters, Status
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ CORE_S = 2.0
 FRESH_S = 0.5
 """Scrapes within this time get the same answer, so that a flood of them does not reach the core."""
 
+_METHODS = ("status", "metrics", "settings", "counters")
 _MOST_BYTES = 1024
 _REALM = {"WWW-Authenticate": 'Basic realm="scrim", charset="UTF-8"'}
 _HEADERS = {"Cache-Control": "no-store", "Server": "scrim", "X-Content-Type-Options": "nosniff"}
@@ -64,7 +65,6 @@ class MetricsServer:
         self._patience_s = patience_s
         self._clock_s = clock_s
         self._figures = figures
-        self._events = EventCount()
         self._process = ProcessCollector(registry=None)
         self._lock = asyncio.Lock()
         self._core: CoreFigures | None = None
@@ -81,13 +81,12 @@ class MetricsServer:
             self._taken_s = float("-inf")
 
     def core_event(self, event: dict[str, Any]) -> None:
-        """Count it."""
-        self._events.add(str(event.get("event")))
+        """The core counts them itself."""
 
     async def _metrics(self, request: web.Request) -> web.Response:
         del request
         core = await self._fresh()
-        found = itertools.chain(families(core, self._figures, self._events), self._process.collect())
+        found = itertools.chain(families(core, self._figures), self._process.collect())
         body = generate_latest(cast("Any", Scrape(found)))
         response = web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
         response.enable_compression()
@@ -106,13 +105,11 @@ class MetricsServer:
             return None
         try:
             async with asyncio.timeout(self._patience_s):
-                metrics, status, settings = await asyncio.gather(
-                    *map(self._link.request, ("metrics", "status", "settings"))
-                )
+                status, metrics, settings, counters = await asyncio.gather(*map(self._link.request, _METHODS))
         except (LocalError, TimeoutError) as error:
             log.debug("no figures of the core: %s", error)
             return None
-        return CoreFigures(cast("Status", status), metrics, settings["settings"])
+        return CoreFigures(cast("Status", status), metrics, settings["settings"], cast("Counters", counters))
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
