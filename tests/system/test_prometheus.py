@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scrim.config import PrometheusSettings, Settings
 from scrim.core.composite.placeholder import Reason
+from scrim.core.control import RESULTS as CORE_RESULTS
 from scrim.core.events import NAMES
 from scrim.errors import ConfigError, DeviceError
 from scrim.gateway.core_link import CoreLink
@@ -28,6 +29,7 @@ from scrim.gateway.prometheus.families import (
     EVENTS,
     MOST_DEVICES,
     PLACEHOLDER_REASONS,
+    RESULTS,
     families,
 )
 from scrim.gateway.prometheus.server import FRESH_S, MetricsServer
@@ -314,7 +316,7 @@ def test_no_label_has_more_values_than_are_known(stand_in_core: Any) -> None:
         assert sum(name.startswith("scrim_sink_up{") for name in found) == MOST_DEVICES
         assert found['scrim_state{state="other"}'] == 1
         assert found['scrim_placeholder{reason="other"}'] == 1
-        assert len(found) < 200
+        assert len(found) < 250
 
     play(stand_in_core.path, scenario)
 
@@ -323,6 +325,7 @@ def test_the_gateway_knows_the_core_s_words() -> None:
     assert set(EVENTS) == set(NAMES)
     assert set(PLACEHOLDER_REASONS) == set(Reason)
     assert set(DROPS) == set(DropCounts.__annotations__)
+    assert set(RESULTS) == set(CORE_RESULTS)
 
 
 # Who may read
