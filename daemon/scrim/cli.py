@@ -350,10 +350,23 @@ def _show_config(options: argparse.Namespace) -> int:
 
 
 def _stop_signal() -> threading.Event:
-    """Set by SIGTERM and SIGINT."""
+    """Set by SIGTERM and SIGINT.
+
+    Not by their handler: it interrupts the main thread, which may be holding the very lock that setting the
+    event takes, and would then wait for itself for ever.
+    """
     stop = threading.Event()
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: None)
+
+    def listen() -> None:
+        os.read(heard, 1)
+        stop.set()
+
+    threading.Thread(target=listen, name="signals", daemon=True).start()
     return stop
 
 
