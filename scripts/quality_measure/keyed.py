@@ -21,6 +21,7 @@ SIZE = (1280, 720)
 _ARGUMENT = re.compile(r"(?P<path>.+?)(:(?P<first>\d+)-(?P<last>\d+))?(@(?P<rooms>[a-z,]+))?")
 _ALL_FRAMES = 1_000_000
 _FRAME_RATE = 30
+_SHARP_LINES = 480
 _LEAST_WALL = 0.02
 _ROOMS = {"study": study, "office": office}
 _NOISE, _CHROMA_NOISE, _JPEG_QUALITY = 2.0, 1.0, 85
@@ -40,6 +41,15 @@ class Sequence:
     clip: Path
     frames: tuple[int, int]
     room: str | None
+
+    @property
+    def is_sharp(self) -> bool:
+        """Whether the clip is so large that its true edges are known to the pixel, or nearly."""
+        capture = cv2.VideoCapture(str(self.clip))
+        try:
+            return capture.get(cv2.CAP_PROP_FRAME_HEIGHT) >= _SHARP_LINES
+        finally:
+            capture.release()
 
     @property
     def name(self) -> str:

@@ -44,7 +44,7 @@ def _packed(strips: list[Bgr]) -> Bgr:
 
 
 def _strip(matting: Matting, picture: Bgr) -> Bgr:
-    alpha = matting.matte(picture).y
+    alpha = matting.matte(picture)
     share = (alpha / np.float32(255))[..., None]
     over_green = (picture * share + _GREEN * (1 - share)).astype(np.uint8)
     size = (round(picture.shape[1] * _ROW_PX / picture.shape[0]), _ROW_PX)

@@ -207,9 +207,7 @@ def _fresh(
 ) -> tuple[Pipeline, _Given]:
     segmenter = _Given(mask_size or (2, 2))
     look = prepare_look(_read(settings_json), SIZE, 1, (folder,))
-    pipeline = Pipeline(
-        SIZE, segmenter if mask_size else None, replace(look, looks_twice=False), FramePool(SIZE, 2)
-    )
+    pipeline = Pipeline(SIZE, segmenter if mask_size else None, replace(look, looks=1), FramePool(SIZE, 2))
     pipeline.degrade(replace(level, small_model=False, every=1))
     return pipeline, segmenter
 

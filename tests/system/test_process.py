@@ -168,15 +168,15 @@ def second_look(how: str) -> tuple[str, str]:
     return "--set", f"matte.second_look={how}"
 
 
-def test_stills_are_looked_at_twice_unless_told_otherwise(scrim, tmp_path: Path):
+def test_stills_are_looked_at_six_times_unless_told_otherwise(scrim, tmp_path: Path):
     given = portrait(tmp_path, (320, 240))
     mattes = {}
-    for how in ("default", "stills", "off"):
+    for how in ("default", "stills", "always", "off"):
         matte = tmp_path / f"{how}.png"
         chosen = () if how == "default" else second_look(how)
         good(scrim("process", given, tmp_path / "out.png", "--matte", matte, *chosen, *SMALL_MODEL))
         mattes[how] = matte.read_bytes()
-    assert mattes["default"] == mattes["stills"]
+    assert mattes["default"] == mattes["stills"] == mattes["always"]
     assert mattes["default"] != mattes["off"]
 
 

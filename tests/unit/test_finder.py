@@ -1,9 +1,11 @@
 """From a frame to a mask that is one, at the first look and at the second."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
-from scrim.core.finder import Checked, MaskFinder
+from scrim.core.finder import Checked, Looks, MaskFinder
 from scrim.core.pyramid import Pyramid
 from scrim.core.segment.constant import ScriptedSegmenter
 from scrim.core.stats import StageClock
@@ -44,26 +46,29 @@ def test_the_model_s_own_mask_comes_back() -> None:
     assert finder(mask).find(pyramid()) is mask
 
 
-def test_one_look_is_one_inference_and_two_looks_are_two() -> None:
+def test_each_look_is_one_inference() -> None:
     model = Counting([person()], MODEL)
     looking = MaskFinder(SIZE, model, StageClock())
-    looking.find(pyramid())
-    assert model.calls == 1
-    looking.find(pyramid(), looks_twice=True)
-    assert model.calls == 3
+    calls = []
+    for looks in get_args(Looks):
+        looking.find(pyramid(), looks)
+        calls.append(model.calls)
+    assert calls == [1, 1 + 2, 1 + 2 + 6]
 
 
-def test_nobody_is_not_looked_at_twice() -> None:
+@pytest.mark.parametrize(("looks", "calls"), [(2, 1), (6, 2)])
+def test_nobody_is_not_looked_at_closely(looks: Looks, calls: int) -> None:
     model = Counting([np.zeros(MODEL[::-1], np.uint8)], MODEL)
-    assert not MaskFinder(SIZE, model, StageClock()).find(pyramid(), looks_twice=True).any()
-    assert model.calls == 1
+    assert not MaskFinder(SIZE, model, StageClock()).find(pyramid(), looks).any()
+    assert model.calls == calls
 
 
-def test_the_second_look_changes_the_mask_and_not_its_size() -> None:
-    first, second = person(), np.zeros_like(person())
-    mask = finder(first, second).find(pyramid(), looks_twice=True)
-    assert mask.shape == first.shape
-    assert mask.max() == 128
+@pytest.mark.parametrize("looks", [2, 6])
+def test_more_looks_change_the_mask_and_not_its_size(looks: Looks) -> None:
+    masks = [person(), *[np.zeros_like(person())] * (looks // 2)]
+    mask = finder(*masks, *[person()] * 6).find(pyramid(), looks)
+    assert mask.shape == person().shape
+    assert 100 < mask.max() < 200
 
 
 WRONG = {
@@ -77,14 +82,16 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("looks_before", [0, 1], ids=["first look", "second look"])
+@pytest.mark.parametrize(("looks", "before"), [(2, 0), (2, 1), *((6, before) for before in range(6))])
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-def test_what_is_no_mask_is_an_error_at_both_looks(wrong: Mask | Exception, looks_before: int) -> None:
-    looking = finder(*[person()] * (2 + looks_before), wrong, person())
-    looking.find(pyramid(), looks_twice=True)
+def test_what_is_no_mask_is_an_error_at_every_look(
+    wrong: Mask | Exception, looks: Looks, before: int
+) -> None:
+    looking = finder(*[person()] * (looks + before), wrong, person())
+    looking.find(pyramid(), looks)
     with pytest.raises(SegmentError):
-        looking.find(pyramid(), looks_twice=True)
-    assert looking.find(pyramid(), looks_twice=True).any()
+        looking.find(pyramid(), looks)
+    assert looking.find(pyramid(), looks).any()
 
 
 def test_a_first_mask_without_the_input_s_proportions_is_refused() -> None:
@@ -102,7 +109,8 @@ def test_closing_closes_the_model() -> None:
         checked.segment(np.zeros((*MODEL[::-1], 3), np.uint8))
 
 
-def test_both_looks_count_as_segmentation() -> None:
+@pytest.mark.parametrize("looks", get_args(Looks))
+def test_all_looks_count_as_segmentation(looks: Looks) -> None:
     clock = StageClock()
-    MaskFinder(SIZE, ScriptedSegmenter([person()], MODEL), clock).find(pyramid(), looks_twice=True)
+    MaskFinder(SIZE, ScriptedSegmenter([person()], MODEL), clock).find(pyramid(), looks)
     assert clock.count == {"input": 1, "segment": 1}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from scrim.core.matte import MatteMaker
+from scrim.core.matte.grid import Grid
 from scrim.core.matte.maker import FAINT
 from scrim.core.pyramid import Pyramid
 from scrim.errors import SegmentError
@@ -63,28 +64,31 @@ masks = st.one_of(
     arrays(np.uint8, MASK_SIZE[::-1], elements=st.sampled_from([0, FAINT, FAINT + 1, 128, 255])),
     st.builds(disc, st.floats(-5, 70), st.floats(-5, 40), st.floats(0, 20)),
 )
-either = pytest.mark.parametrize("refine", [False, True])
+How = dict[str, bool]
+every_way = pytest.mark.parametrize(
+    "how",
+    [{"refine": False}, {"refine": True}, {"refine": False, "is_fine": True}, {"is_fine": True}],
+    ids=["plain", "refined", "fine", "refined and fine"],
+)
 
 
 class TestShape:
-    @either
+    @every_way
     @pytest.mark.parametrize("size", SIZES)
-    def test_both_planes_fit_the_frame(self, size: tuple[int, int], refine: bool) -> None:
-        matte = MatteMaker(size, MASK_SIZE, refine=refine).matte(disc(32, 18, 12), pyramid_of(room(size)))
+    def test_both_planes_fit_the_frame(self, size: tuple[int, int], how: How) -> None:
+        matte = MatteMaker(size, MASK_SIZE, **how).matte(disc(32, 18, 12), pyramid_of(room(size)))
 
         assert matte.y.shape == size[::-1]
         assert matte.uv.shape == (size[1] // 2, size[0] // 2)
         assert matte.y.dtype == matte.uv.dtype == np.uint8
 
-    @either
+    @every_way
     @pytest.mark.parametrize("size", SIZES[2:])
-    def test_person_is_255_and_room_is_0(self, size: tuple[int, int], refine: bool) -> None:
+    def test_person_is_255_and_room_is_0(self, size: tuple[int, int], how: How) -> None:
         mask = np.zeros(MASK_SIZE[::-1], np.uint8)
         mask[:, 16:48] = 255
 
-        matte = MatteMaker(size, MASK_SIZE, refine=refine).matte(
-            mask, pyramid_of(np.full_like(room(size), 90))
-        )
+        matte = MatteMaker(size, MASK_SIZE, **how).matte(mask, pyramid_of(np.full_like(room(size), 90)))
 
         eighth = size[0] // 8
         assert (matte.y[:, 3 * eighth : 5 * eighth] == 255).all()
@@ -93,32 +97,32 @@ class TestShape:
         assert not matte.y[:, 7 * eighth + 1 :].any()
         assert matte.coverage == pytest.approx(0.5, abs=0.05)
 
-    @either
-    def test_one_person_everywhere_leaves_no_gap_at_the_borders(self, refine: bool) -> None:
+    @every_way
+    def test_one_person_everywhere_leaves_no_gap_at_the_borders(self, how: How) -> None:
         mask = np.full(MASK_SIZE[::-1], 255, np.uint8)
 
-        matte = MatteMaker(SIZE, MASK_SIZE, refine=refine).matte(mask, pyramid_of(room(SIZE)))
+        matte = MatteMaker(SIZE, MASK_SIZE, **how).matte(mask, pyramid_of(room(SIZE)))
 
         assert (matte.y == 255).all()
         assert (matte.uv == 255).all()
         assert matte.box == (0, 0, *SIZE)
         assert matte.coverage == 1
 
-    @either
-    def test_faint_masks_are_nobody(self, refine: bool) -> None:
+    @every_way
+    def test_faint_masks_are_nobody(self, how: How) -> None:
         mask = np.full(MASK_SIZE[::-1], FAINT, np.uint8)
 
-        matte = MatteMaker(SIZE, MASK_SIZE, refine=refine).matte(mask, pyramid_of(room(SIZE)))
+        matte = MatteMaker(SIZE, MASK_SIZE, **how).matte(mask, pyramid_of(room(SIZE)))
 
         assert not matte.y.any()
         assert matte.box == (0, 0, 0, 0)
         assert matte.coverage == 0
 
-    @either
+    @every_way
     @settings(max_examples=40)
     @given(sequence=st.lists(masks, min_size=1, max_size=3), size=st.sampled_from(SIZES))
-    def test_box_holds_all_alpha(self, refine: bool, sequence: list[Mask], size: tuple[int, int]) -> None:
-        maker, pyramid = MatteMaker(size, MASK_SIZE, refine=refine), pyramid_of(room(size))
+    def test_box_holds_all_alpha(self, how: How, sequence: list[Mask], size: tuple[int, int]) -> None:
+        maker, pyramid = MatteMaker(size, MASK_SIZE, **how), pyramid_of(room(size))
         for mask in sequence:
             matte = maker.matte(mask, pyramid)
             left, top, right, bottom = matte.box
@@ -151,10 +155,10 @@ class TestShape:
 
 
 class TestTime:
-    @either
+    @every_way
     @pytest.mark.parametrize("speed_px", [1.0, 2.0, 4.0])
-    def test_a_moving_disc_is_not_followed_late(self, refine: bool, speed_px: float) -> None:
-        maker = MatteMaker(SIZE, MASK_SIZE, refine=refine)
+    def test_a_moving_disc_is_not_followed_late(self, how: How, speed_px: float) -> None:
+        maker = MatteMaker(SIZE, MASK_SIZE, **how)
         path = [disc(14 + speed_px * step, 18, 8) for step in range(9)]
         truth = [cv2.resize(mask, SIZE) for mask in path]
         picture = np.full_like(room(SIZE), 90)
@@ -175,11 +179,11 @@ class TestTime:
 
         assert not matte.y[~near_support(mask, SIZE, 14)].any()
 
-    @either
-    def test_a_trembling_edge_is_held(self, refine: bool) -> None:
+    @every_way
+    def test_a_trembling_edge_is_held(self, how: How) -> None:
         def flicker(smooth: bool) -> float:
             rng = np.random.default_rng(5)
-            maker = MatteMaker(SIZE, MASK_SIZE, refine=refine, smooth=smooth)
+            maker = MatteMaker(SIZE, MASK_SIZE, **how, smooth=smooth)
             pyramid = pyramid_of(np.full_like(room(SIZE), 90))
             clean = disc(32, 18, 10).astype(int)
             mattes = []
@@ -191,28 +195,72 @@ class TestTime:
 
         assert flicker(smooth=True) < 0.5 * flicker(smooth=False)
 
-    @either
-    def test_after_reset_the_past_is_forgotten(self, refine: bool) -> None:
+    @every_way
+    def test_after_reset_the_past_is_forgotten(self, how: How) -> None:
         pyramid = pyramid_of(room(SIZE))
-        fresh = MatteMaker(SIZE, MASK_SIZE, refine=refine)
-        used = MatteMaker(SIZE, MASK_SIZE, refine=refine)
+        fresh = MatteMaker(SIZE, MASK_SIZE, **how)
+        used = MatteMaker(SIZE, MASK_SIZE, **how)
         for step in range(4):
             used.matte(disc(30 + step / 4, 18, 10), pyramid)
         used.reset()
 
         assert same(used.matte(disc(33, 17, 9), pyramid), fresh.matte(disc(33, 17, 9), pyramid))
 
-    @either
+    @every_way
     @given(sequence=st.lists(masks, min_size=2, max_size=4))
     @settings(max_examples=25)
-    def test_without_smoothing_each_mask_stands_for_itself(self, refine: bool, sequence: list[Mask]) -> None:
+    def test_without_smoothing_each_mask_stands_for_itself(self, how: How, sequence: list[Mask]) -> None:
         pyramid = pyramid_of(room(SIZE))
-        used = MatteMaker(SIZE, MASK_SIZE, refine=refine, smooth=False)
+        used = MatteMaker(SIZE, MASK_SIZE, **how, smooth=False)
         for mask in sequence:
             last = used.matte(mask, pyramid)
-        fresh = MatteMaker(SIZE, MASK_SIZE, refine=refine, smooth=False)
+        fresh = MatteMaker(SIZE, MASK_SIZE, **how, smooth=False)
 
         assert same(last, fresh.matte(sequence[-1], pyramid))
+
+
+class TestFine:
+    @pytest.mark.parametrize(
+        ("mask_size", "step_px"), [((64, 36), 2), ((128, 72), 1), ((20, 12), 2), ((1000, 1000), 1)]
+    )
+    def test_the_grid_has_as_many_cells_as_the_mask_pixels(
+        self, mask_size: tuple[int, int], step_px: int
+    ) -> None:
+        grid = Grid.as_fine_as(mask_size, (320, 180))
+
+        assert grid.step_px == step_px
+        assert grid == Grid.of_cells(step_px, (320, 180))
+
+    def test_a_small_frame_keeps_what_its_mask_knows(self) -> None:
+        """A gap of two mask pixels, in a frame in which the usual grid has fewer cells than the mask."""
+        size = (128, 72)
+        picture = np.full_like(room(size), 90)
+        Planes.of(picture).y[:, 60:64] = 170
+        mask = np.full(MASK_SIZE[::-1], 255, np.uint8)
+        mask[:, 30:32] = 0
+
+        usual, fine = (
+            MatteMaker(size, MASK_SIZE, is_fine=is_fine).matte(mask, pyramid_of(picture)).y[36].astype(int)
+            for is_fine in (False, True)
+        )
+
+        truth = np.where((np.arange(128) >= 60) & (np.arange(128) < 64), 0, 255)
+        assert np.abs(fine - truth).sum() < np.abs(usual - truth).sum()
+
+    def test_the_edge_follows_the_colour_pixel_by_pixel(self) -> None:
+        """Where person and room are equally bright."""
+        size = (128, 72)
+        picture = np.full_like(room(size), 90)
+        planes = Planes.of(picture)
+        planes.v[:, :32] = 170
+        mask = np.zeros(MASK_SIZE[::-1], np.uint8)
+        mask[:, :31] = 255
+        mask[:, 31:34] = 130
+
+        matte = MatteMaker(size, MASK_SIZE, is_fine=True).matte(mask, pyramid_of(picture)).y
+
+        assert (matte[36, :62] > 200).all()
+        assert (matte[36, 67:] < 50).all()
 
 
 class TestPrivacy:
@@ -225,14 +273,15 @@ class TestPrivacy:
             second = other.matte(mask, pyramid_of(room(size, 2 * step + 1)))
             assert same(first, second)
 
+    @pytest.mark.parametrize("is_fine", [False, True])
     @given(
         sequence=st.lists(masks, min_size=1, max_size=3), size=st.sampled_from(SIZES), seed=st.integers(0, 99)
     )
     @settings(max_examples=80)
     def test_refinement_sees_nothing_beyond_its_reach(
-        self, sequence: list[Mask], size: tuple[int, int], seed: int
+        self, is_fine: bool, sequence: list[Mask], size: tuple[int, int], seed: int
     ) -> None:
-        one, other = (MatteMaker(size, MASK_SIZE) for _ in range(2))
+        one, other = (MatteMaker(size, MASK_SIZE, is_fine=is_fine) for _ in range(2))
         height = size[1]
         for step, mask in enumerate(sequence):
             visible = near_support(mask, size, one.reach_px)
@@ -259,10 +308,10 @@ class TestPrivacy:
 
 
 class TestCost:
-    @either
-    def test_nothing_of_a_frames_size_is_allocated(self, refine: bool) -> None:
+    @every_way
+    def test_nothing_of_a_frames_size_is_allocated(self, how: How) -> None:
         size = (1280, 720)
-        maker, pyramid = MatteMaker(size, MASK_SIZE, refine=refine), pyramid_of(room(size))
+        maker, pyramid = MatteMaker(size, MASK_SIZE, **how), pyramid_of(room(size))
         path = [disc(x, 18, 12) for x in (20, 21, 30, 31)]
         for mask in path:
             maker.matte(mask, pyramid)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.composite.replace import PictureBackground, color_picture
+from scrim.core.finder import Looks
 from scrim.core.keep import KeepRegions, Rectangle
 from scrim.core.ladder import Level, ladder
 from scrim.core.pipeline import Look, Pipeline
@@ -408,8 +409,8 @@ def test_a_level_chosen_during_a_frame_waits_for_the_next():
     assert not is_teal(pipeline.process(at(0)), slice(None))
 
 
-@pytest.mark.parametrize(("looks_twice", "level", "count"), [(False, 0, 1), (True, 0, 2), (True, 1, 1)])
-def test_a_second_look_is_taken_when_asked_for_and_at_full_quality(looks_twice: bool, level: int, count: int):
+@pytest.mark.parametrize(("looks", "level", "count"), [(1, 0, 1), (2, 0, 2), (6, 0, 6), (2, 1, 1), (6, 1, 1)])
+def test_more_looks_are_taken_when_asked_for_and_at_full_quality(looks: Looks, level: int, count: int):
     asked = []
 
     class Counting(ConstantSegmenter):
@@ -417,7 +418,7 @@ def test_a_second_look_is_taken_when_asked_for_and_at_full_quality(looks_twice: 
             asked.append(1)
             return super().segment(rgb)
 
-    pipeline = make(Counting(255, MODEL), teal_look(looks_twice=looks_twice))
+    pipeline = make(Counting(255, MODEL), teal_look(looks=looks))
     pipeline.degrade(ladder(refine=True, has_small_model=False)[level])
     pipeline.process(at(0))
     assert len(asked) == count

@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
-from quality_measure import cli, keyed, metrics, rooms  # noqa: E402
+from quality_measure import cli, goals, keyed, matting, measure, metrics, rooms  # noqa: E402
 
 MODEL = "person-192x112-f16"
 
@@ -35,12 +35,14 @@ def portrait(folder: Path, name: str, size: tuple[int, int]) -> None:
         assert cv2.imwrite(str(folder / kind / f"{name}.png"), image)
 
 
-def clip(path: Path, frames: int) -> None:
+def clip(path: Path, frames: int, size: tuple[int, int] = (160, 120)) -> None:
     """A square that moves before a green wall."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (160, 120))
+    (width, height), step = size, size[0] // 40
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, size)
     for number in range(frames):
-        frame = np.full((120, 160, 3), (0, 255, 0), np.uint8)
-        frame[40:, 40 + 4 * number : 100 + 4 * number] = (120, 130, 200)
+        frame = np.full((height, width, 3), (0, 255, 0), np.uint8)
+        left = width // 4 + step * number
+        frame[height // 3 :, left : left + 3 * width // 8] = (120, 130, 200)
         writer.write(frame)
     writer.release()
 
@@ -94,6 +96,84 @@ class TestKeyed:
         assert callable(room)
         assert room((320, 180)).shape == (180, 320, 3)
         assert np.array_equal(room((320, 180)), room((320, 180)))
+
+
+class TestWays:
+    def test_a_way_says_what_is_special_about_it(self) -> None:
+        assert str(matting.Way()) == "1 look"
+        assert str(matting.Way(is_bare=True)) == "bare 1 look"
+        assert str(matting.Way(refine=False, smooth=False, looks=6)) == "plain unsteady 6 looks"
+
+    def test_a_bare_mask_is_the_models_own(self) -> None:
+        pytest.importorskip("ai_edge_litert", reason="models need a runtime")
+        picture = np.full((120, 160, 3), 90, np.uint8)
+        bare, made = (
+            matting.Matting(cli.MODELS / f"{MODEL}.toml", matting.Way(is_bare=is_bare))
+            for is_bare in (True, False)
+        )
+        assert bare.matte(picture).shape == (112, 192)
+        assert made.matte(picture).shape == (120, 160)
+
+
+class TestCrops:
+    @pytest.mark.parametrize("size", [(160, 120), (120, 161), (400, 100), (101, 57)])
+    def test_a_crop_has_a_webcams_shape_and_the_persons_top(self, size: tuple[int, int]) -> None:
+        width, height = size
+        truth = np.zeros((height, width), np.uint8)
+        truth[height // 3 :, width // 4 : width // 2] = 255
+        picture = np.zeros((height, width, 3), np.uint8)
+        picture[truth > 0] = 200
+
+        (crop,) = measure.webcam_crops([measure.Still("one", picture, truth)])
+
+        assert crop.picture.shape[:2] == crop.truth.shape
+        assert crop.truth.shape[1] / crop.truth.shape[0] == pytest.approx(16 / 9, rel=0.05)
+        assert crop.truth.shape[0] == height or crop.truth.shape[1] >= width - 1
+        assert crop.truth.any()
+        assert np.array_equal(crop.truth > 127, crop.picture[..., 0] > 100)
+
+    def test_where_nobody_is_there_is_no_crop(self) -> None:
+        nobody = measure.Still("none", np.zeros((90, 90, 3), np.uint8), np.zeros((90, 90), np.uint8))
+        assert measure.webcam_crops([nobody]) == []
+
+
+class TestGoals:
+    @staticmethod
+    def rows(**figures: float) -> list[dict[str, str | float]]:
+        model = {"model": "person-384x208 int8", "matte": "6 looks"}
+        return [{**model, "footage": "96 stills", **figures}, {**model, "footage": "96 crops", "iou": 0.1}]
+
+    def test_a_goal_is_held_against_the_rows_it_is_about(self) -> None:
+        met = goals.verdicts(self.rows(iou=0.91, outline_f=0.88))
+        assert [verdict["is"] for verdict in met] == ["met", "met"]
+        assert not goals.missed(met)
+
+    def test_a_missed_goal_is_told(self) -> None:
+        verdicts = goals.verdicts(self.rows(iou=0.91, outline_f=0.869))
+        assert [verdict["is"] for verdict in verdicts] == ["met", "missed"]
+        assert goals.missed(verdicts)
+
+    @pytest.mark.parametrize(("lag", "verdict"), [(0.0, "met"), (1.0, "missed")])
+    def test_some_goals_are_upper_limits(self, lag: float, verdict: str) -> None:
+        row = {"model": "person-256x144 float16", "matte": "1 look", "footage": "mean of clips", "lag": lag}
+        assert [one["is"] for one in goals.verdicts([row])] == [verdict]
+
+    def test_every_goal_is_about_something_that_is_measured(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        pytest.importorskip("ai_edge_litert", reason="models need a runtime")
+        portrait(tmp_path, "one", (161, 121))
+        portrait(tmp_path, "two", (120, 160))
+        clip(tmp_path / "green.avi", 12, (640, 480))
+
+        status = cli.main(
+            ["--goals", "--json", "--stills", str(tmp_path), "--keyed", f"{tmp_path}/green.avi@study,office"]
+        )
+
+        told = [row for row in json.loads(capsys.readouterr().out) if "goal" in row]
+        assert len(told) == 2 * len(goals.GOALS)
+        assert {verdict["goal"] for verdict in told} == {goal.name for goal in goals.GOALS}
+        assert status == (1 if any(verdict["is"] == "missed" for verdict in told) else 0)
 
 
 class TestProgram:

@@ -144,8 +144,8 @@ class MatteSettings(Section):
     smooth: bool = setting(True, "calm the edge over time where nothing moves", "true or false")
     second_look: Literal["off", "stills", "always"] = setting(
         "stills",
-        "look at a close-up of the person too, for a better edge and twice the time of the model; stills are "
-        "the images of scrim process",
+        "look more than once, for a better edge: six times at stills, which are the images of scrim process, "
+        "and with always twice at every frame, which doubles the time of the model",
         "off, stills or always",
     )
 

@@ -1,14 +1,19 @@
 """From a frame to a mask that can be trusted to be one."""
 
+from typing import Literal
+
 import numpy as np
 
 from scrim.core.model_input import ModelInput
 from scrim.core.pyramid import Pyramid
-from scrim.core.second_look import SecondLook
+from scrim.core.second_look import EveryLook, SecondLook
 from scrim.core.segment.base import Segmenter
 from scrim.core.stats import StageClock
 from scrim.errors import SegmentError
 from scrim.frame import Mask, Plane
+
+Looks = Literal[1, 2, 6]
+"""Inferences for a mask: of the frame alone; of a close-up too; all that make the mask of a still better."""
 
 
 class MaskFinder:
@@ -26,13 +31,14 @@ class MaskFinder:
         self._clock = clock
         self._input = ModelInput(frame_size, segmenter.input_size)
         self._second_look: SecondLook | None = None
+        self._every_look: EveryLook | None = None
 
-    def find(self, pyramid: Pyramid, *, looks_twice: bool = False) -> Mask:
+    def find(self, pyramid: Pyramid, looks: Looks = 1) -> Mask:
         """The mask of the pyramid's frame; overwritten by the next call.
 
         Args:
             pyramid: loaded with the frame.
-            looks_twice: improve the mask by a close-up of the person, at the price of a second inference.
+            looks: how many inferences it may take; fewer are made when nobody is there.
 
         Raises:
             SegmentError: the model failed, or gave something that is not a mask.
@@ -41,13 +47,22 @@ class MaskFinder:
             rgb = self._input.shrink(pyramid)
         with self._clock.stage("segment"):
             mask = self._segmenter.segment(rgb)
-            return self._improved(mask, pyramid) if looks_twice else mask
+            if looks == 1:
+                return mask
+            improver = self._second(mask) if looks == 2 else self._every(mask)
+            return improver.improved(mask, pyramid)
 
-    def _improved(self, mask: Mask, pyramid: Pyramid) -> Mask:
+    def _second(self, mask: Mask) -> SecondLook:
         if self._second_look is None:
             mask_size = (mask.shape[1], mask.shape[0])
             self._second_look = SecondLook(self._frame_size, self._segmenter, mask_size)
-        return self._second_look.improved(mask, pyramid)
+        return self._second_look
+
+    def _every(self, mask: Mask) -> EveryLook:
+        if self._every_look is None:
+            mask_size = (mask.shape[1], mask.shape[0])
+            self._every_look = EveryLook(self._frame_size, self._segmenter, mask_size)
+        return self._every_look
 
 
 class Checked:

@@ -91,7 +91,7 @@ def make_look(settings: Settings, size: tuple[int, int], revision: int, image: I
         is_raw=settings.effect == "off" and settings.privacy.allow_raw,
         refine=settings.matte.refine,
         smooth=settings.matte.smooth,
-        looks_twice=settings.matte.second_look == "always",
+        looks=2 if settings.matte.second_look == "always" else 1,
         wishes=Wishes(
             persons=person.persons,
             max_zoom=framing.max_zoom if framing.is_enabled else 1.0,

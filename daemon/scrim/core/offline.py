@@ -71,8 +71,8 @@ def process(
 
     def make_pipeline(size: tuple[int, int]) -> Pipeline:
         look = prepare_look(settings, size, 1, folders)
-        if is_still and settings.matte.second_look == "stills":
-            look = replace(look, looks_twice=True)
+        if is_still and settings.matte.second_look != "off":
+            look = replace(look, looks=6)
         return Pipeline(size, model.segmenter, look, FramePool(size, 4), keep=keep)
 
     try:

@@ -7,7 +7,7 @@ import numpy as np
 from scrim.core.composite.base import Background
 from scrim.core.composite.compositor import Compositor
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
-from scrim.core.finder import MaskFinder
+from scrim.core.finder import Looks, MaskFinder
 from scrim.core.keep import KeepRegions
 from scrim.core.ladder import Level
 from scrim.core.matte import MatteMaker
@@ -34,7 +34,7 @@ class Look:
         is_raw: let the picture pass unchanged; only where the local settings file allows it.
         refine: let the matte's edge follow the picture.
         smooth: calm the matte over time.
-        looks_twice: improve each mask by a second inference.
+        looks: inferences for a mask; 6 draws the edge finer too, for stills.
         wishes: who is shown, and from where.
         reuse_masks: a mask may serve frames after its own; only where the local settings file allows it.
         finder: another model, to be used from now on; None goes on with the one in use.
@@ -46,7 +46,7 @@ class Look:
     is_raw: bool = False
     refine: bool = True
     smooth: bool = True
-    looks_twice: bool = False
+    looks: Looks = 1
     wishes: Wishes = NO_WISHES
     reuse_masks: bool = False
     finder: MaskFinder | None = None
@@ -97,7 +97,7 @@ class Pipeline:
         self._finder = MaskFinder(size, segmenter, self.clock) if segmenter else None
         self._small_finder = MaskFinder(size, small, self.clock) if small else None
         self._matte_maker: MatteMaker | None = None
-        self._maker_key: tuple[tuple[int, ...], bool, bool] | None = None
+        self._maker_key: tuple[tuple[int, ...], bool, bool, bool] | None = None
         self._since_mask = 0
         self._is_to_forget = False
         self._mask_revision = look.revision
@@ -206,8 +206,8 @@ class Pipeline:
             self.reused += 1
             return self.last_matte
         self._since_mask = 0
-        looks_twice = look.looks_twice and level.refine
-        mask = self.subject.choose(finder.find(self._pyramid, looks_twice=looks_twice), frame.pts_ns)
+        found = finder.find(self._pyramid, look.looks if level.refine else 1)
+        mask = self.subject.choose(found, frame.pts_ns)
         with self.clock.stage("matte"):
             matte = self._maker(mask, look, level).matte(mask, self._pyramid)
         self._since_mask, self._mask_revision, self._mask_ns = 1, look.revision, frame.pts_ns
@@ -220,10 +220,13 @@ class Pipeline:
 
     def _maker(self, mask: Mask, look: Look, level: Level) -> MatteMaker:
         refine = look.refine and level.refine
-        key = (mask.shape, refine, look.smooth)
+        is_fine = look.looks == 6 and level.refine
+        key = (mask.shape, refine, look.smooth, is_fine)
         if self._matte_maker is None or key != self._maker_key:
             mask_size = (mask.shape[1], mask.shape[0])
-            self._matte_maker = MatteMaker(self.size, mask_size, refine=refine, smooth=look.smooth)
+            self._matte_maker = MatteMaker(
+                self.size, mask_size, refine=refine, smooth=look.smooth, is_fine=is_fine
+            )
             self._maker_key = key
         return self._matte_maker
 

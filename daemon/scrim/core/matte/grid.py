@@ -1,11 +1,12 @@
 """The working grids between the mask and the frame.
 
-The frame is divided into *fine* cells of 2 x 2 or 4 x 4 pixels, where the edge is drawn, and *coarse* cells
-of 2 x 2 fine ones, where its statistics are gathered. A window of coarse cells is a window of whole fine
-cells and of whole, evenly placed pixels, so work can be confined to it without moving anything. Where the
-last cells reach beyond the frame (no usual camera's does) the mask is stretched by less than one of them.
+The frame is divided into *fine* cells of 1 x 1, 2 x 2 or 4 x 4 pixels, where the edge is drawn, and *coarse*
+cells of 2 x 2 fine ones, where its statistics are gathered. A window of coarse cells is a window of whole
+fine cells and of whole, evenly placed pixels, so work can be confined to it without moving anything. Where
+the last cells reach beyond the frame (no usual camera's does) the mask is stretched by less than one of them.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,7 @@ class Grid:
 
     Attributes:
         frame_size: (width, height) in pixels, even.
-        step_px: width and height of a fine cell, 2 or 4.
+        step_px: width and height of a fine cell: 1, 2 or 4.
         coarse_size: (width, height) in coarse cells; the last ones may reach beyond the frame.
     """
 
@@ -47,9 +48,29 @@ class Grid:
     @classmethod
     def for_frame(cls, frame_size: tuple[int, int]) -> "Grid":
         """The grid for frames of ``frame_size``, (width, height) in pixels."""
+        return cls.of_cells(2 if frame_size[0] <= WIDEST_HALVED_PX else 4, frame_size)
+
+    @classmethod
+    def as_fine_as(cls, mask_size: tuple[int, int], frame_size: tuple[int, int]) -> "Grid":
+        """The coarsest grid that has as many coarse cells as a mask has pixels, where time is no matter.
+
+        It is never coarser than ``for_frame``.
+
+        Args:
+            mask_size: (width, height) in pixels of the masks.
+            frame_size: (width, height) in pixels of the frames.
+        """
+        pixels = mask_size[0] * mask_size[1]
+        grid = cls.for_frame(frame_size)
+        while grid.step_px > 1 and math.prod(grid.coarse_size) < pixels:
+            grid = cls.of_cells(grid.step_px // 2, frame_size)
+        return grid
+
+    @classmethod
+    def of_cells(cls, step_px: int, frame_size: tuple[int, int]) -> "Grid":
+        """The grid with fine cells of ``step_px``."""
         width, height = frame_size
-        step = 2 if width <= WIDEST_HALVED_PX else 4
-        return cls(frame_size, step, (-(-width // (2 * step)), -(-height // (2 * step))))
+        return cls(frame_size, step_px, (-(-width // (2 * step_px)), -(-height // (2 * step_px))))
 
     @property
     def coarse_px(self) -> int:

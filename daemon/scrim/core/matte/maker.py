@@ -36,6 +36,7 @@ class MatteMaker:
         mask_size: (width, height) of the masks in pixels.
         refine: let the edge follow the picture.
         smooth: steady the mask over time.
+        is_fine: draw the edge as finely as the mask knows it; for stills, where time is no matter.
 
     Attributes:
         reach_px: luma pixels beyond the mask's support where the matte is 0 and the picture has no influence.
@@ -48,11 +49,12 @@ class MatteMaker:
         *,
         refine: bool = True,
         smooth: bool = True,
+        is_fine: bool = False,
     ) -> None:
         width, height = frame_size
         self.frame_size = frame_size
         self.mask_size = mask_size
-        self._grid = Grid.for_frame(frame_size)
+        self._grid = Grid.as_fine_as(mask_size, frame_size) if is_fine else Grid.for_frame(frame_size)
         self._temporal = TemporalFilter(mask_size) if smooth else None
         self._guided = GuidedEdges(self._grid) if refine else None
         self._firm = np.empty((mask_size[1], mask_size[0]), np.uint8)
@@ -63,6 +65,8 @@ class MatteMaker:
         self._whole_y = np.zeros(self._grid.shape(self._grid.coarse_px), np.uint8)
         self._whole_uv = np.zeros(self._grid.shape(self._grid.step_px), np.uint8)
         self._y, self._uv = self._whole_y[:height, :width], self._whole_uv[: height // 2, : width // 2]
+        uv_shape = (height, width) if self._grid.step_px == 1 else (0, 0)
+        self._large_uv = np.empty(uv_shape, np.uint8), np.empty(uv_shape, np.uint8)
         self._drawn: Window | None = None
         self._shown: Window | None = None
         self._nothing = Matte(self._y, self._uv, (0, 0, 0, 0), 0.0)
@@ -124,13 +128,22 @@ class MatteMaker:
 
     def _draw_guided(self, guided: GuidedEdges, mask: Mask, pyramid: Pyramid, window: Window) -> None:
         """The mask at fine size, its edge where the picture's is, within the mask's support."""
-        level = self._grid.step_px // 2
         cv2.resize(mask, self._coarse.shape[::-1], dst=self._coarse)
-        guided.draw(self._coarse, (pyramid.luma(level), *pyramid.chroma(level - 1)), window, self._fine)
+        guided.draw(self._coarse, self._guides(pyramid), window, self._fine)
         cv2.threshold(mask, 0, 255, cv2.THRESH_BINARY, dst=self._support)
         cv2.resize(self._support, self._limit.shape[::-1], dst=self._limit)
         fine = window.of(self._fine, 2)
         cv2.min(fine, window.of(self._limit, 2), dst=fine)
+
+    def _guides(self, pyramid: Pyramid) -> tuple[Plane, Plane, Plane]:
+        """Luma and chroma with a pixel for each fine cell."""
+        level = self._grid.step_px // 2
+        if level:
+            return pyramid.luma(level), *pyramid.chroma(level - 1)
+        luma = pyramid.luma(0)
+        for plane, large in zip(pyramid.chroma(0), self._large_uv, strict=True):
+            cv2.resize(plane, luma.shape[::-1], dst=large)
+        return luma, *self._large_uv
 
     def _enlarged(self, window: Window) -> Matte:
         """The fine matte inside ``window`` at the size of both kinds of planes."""
@@ -149,14 +162,14 @@ class MatteMaker:
         return Matte(self._y, self._uv, self._box(rect), min(1.0, coverage))
 
     def _box(self, rect: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-        """The box in pixels around ``rect`` of fine cells and what interpolation adds: less than a cell."""
+        """The box, in even pixels, around ``rect`` of fine cells and what interpolation adds: below one."""
         x, y, wide, high = rect
         step, (width, height) = self._grid.step_px, self.frame_size
         return (
-            max(0, (x - 1) * step),
-            max(0, (y - 1) * step),
-            min(width, (x + wide + 1) * step),
-            min(height, (y + high + 1) * step),
+            max(0, (x - 1) * step // 2 * 2),
+            max(0, (y - 1) * step // 2 * 2),
+            min(width, -(-(x + wide + 1) * step // 2) * 2),
+            min(height, -(-(y + high + 1) * step // 2) * 2),
         )
 
 
