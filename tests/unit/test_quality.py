@@ -164,7 +164,7 @@ class TestGoals:
         pytest.importorskip("ai_edge_litert", reason="models need a runtime")
         portrait(tmp_path, "one", (161, 121))
         portrait(tmp_path, "two", (120, 160))
-        clip(tmp_path / "green.avi", 12, (640, 480))
+        clip(tmp_path / "green.avi", 5, (640, 480))
 
         status = cli.main(
             ["--goals", "--json", "--stills", str(tmp_path), "--keyed", f"{tmp_path}/green.avi@study,office"]
