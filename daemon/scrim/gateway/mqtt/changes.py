@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrim.errors import ScrimError
 from scrim.gateway.core_link import CoreLink
-from scrim.gateway.mqtt.choices import CUSTOM, Choices
+from scrim.gateway.mqtt.choices import Choices
 from scrim.gateway.mqtt.memory import Memory
 from scrim.gateway.mqtt.own_values import (
     IMAGES,
@@ -149,6 +149,8 @@ class Changes:
         if "background" in own or "background_image" in own:
             url = self._chosen_image(own)
             if effect == "image":
+                if url is None:
+                    raise refused("background_image", "", "the effect in use shows an image", IMAGES)
                 wanted["image"] = url
             else:
                 noted.append(lambda: self._choices.choose_image(url))
@@ -162,9 +164,7 @@ class Changes:
 
     def _chosen_image(self, own: Patch) -> str | None:
         if "background" in own:
-            name = str(own["background"])
-            is_nothing = name == CUSTOM and self._choices.background == CUSTOM and not self._choices.image
-            return None if is_nothing else self._choices.image_called(name)
+            return self._choices.image_called(str(own["background"]))
         url = own["background_image"] or None
         if url is not None:
             check_image(url, allow_http=self._settings.images.allow_http)

@@ -66,10 +66,10 @@ class Choices:
         return None if url is None else without_secrets(url)
 
     def choose_image(self, url: str | None) -> None:
-        """Note an image; None forgets it."""
+        """Note an image; None forgets it, and the last one that was given by URL."""
         self._image = url
         self._keep("image", url)
-        if url is not None and self.library.name_of(url) is None:
+        if url is None or self.library.name_of(url) is None:
             self._custom = url
             self._keep("custom_image", url)
 
@@ -78,17 +78,18 @@ class Choices:
         self._color = color
         self._memory.set("color", color)
 
-    def image_called(self, name: str) -> str:
-        """The URL behind a name of the library, or behind ``CUSTOM``.
+    def image_called(self, name: str) -> str | None:
+        """The URL behind a name of the library, or behind ``CUSTOM``; None where none was given by URL yet.
 
         Raises:
             ConfigError: there is no such image.
         """
-        url = self._custom if name == CUSTOM else self.library.url_of(name)
+        if name == CUSTOM:
+            return self._custom
+        url = self.library.url_of(name)
         if url is None:
             allowed = ", ".join(self.library.names()) or "nothing yet: the library is empty"
-            what = "no image was given by URL yet" if name == CUSTOM else "is not in the library"
-            raise ConfigError([Problem("background", name[:80], what, allowed)], "request")
+            raise ConfigError([Problem("background", name[:80], "is not in the library", allowed)], "request")
         return url
 
     def completed(self, patch: Mapping[str, Any]) -> dict[str, Any]:

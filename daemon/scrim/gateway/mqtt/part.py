@@ -20,7 +20,7 @@ from scrim.gateway.mqtt.answers import Answers, Request
 from scrim.gateway.mqtt.bucket import Bucket
 from scrim.gateway.mqtt.changes import Changes
 from scrim.gateway.mqtt.choices import Choices
-from scrim.gateway.mqtt.commands import Commands
+from scrim.gateway.mqtt.commands import SNAPSHOT_PX, Commands
 from scrim.gateway.mqtt.connection import Connection
 from scrim.gateway.mqtt.entities import Offer
 from scrim.gateway.mqtt.mailbox import Message
@@ -42,7 +42,7 @@ SAMPLE_S = 2.0
 """Between two looks at the core's figures."""
 
 STATES_PER_S = 4.0
-STATES_BURST = 4.0
+STATES_BURST = 8.0
 """So many messages of state at once; then so many a second."""
 
 SETTLE_S = 0.5
@@ -89,6 +89,7 @@ class MqttPart:
         credentials.check(settings.mqtt)
         self._settings = settings
         self._link = link
+        self._picture = picture
         self._chance = chance
         self._identity = identity or identify(settings)
         self._memory = memory or Memory()
@@ -174,6 +175,8 @@ class MqttPart:
         self._reports.update()
         self._reports.online()
         self._reports.figures()
+        if self._settings.mqtt.snapshots == "retained":
+            self._requests.start(self._first_still())
 
     def disconnected(self) -> None:
         """The broker is gone; what it told us it will tell again."""
@@ -281,6 +284,11 @@ class MqttPart:
             wait_s = interval_s - (now_s - phase * interval_s) % interval_s
             await self._wait_unless_other(interval_s, wait_s)
             self._reports.figures()
+
+    async def _first_still(self) -> None:
+        """What the broker keeps is to be there from the start."""
+        with contextlib.suppress(LocalError):
+            self._reports.snapshot(await self._picture.still(SNAPSHOT_PX))
 
     async def _look_for_update(self) -> None:
         while True:

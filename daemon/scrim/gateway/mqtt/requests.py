@@ -91,7 +91,7 @@ class Requests:
         elif len(self._running) >= MOST_AT_ONCE:
             self._answers.complain(request, "busy", "too many requests are on their way")
         else:
-            self._start(self._do(request))
+            self.start(self._do(request))
 
     async def close(self) -> None:
         """Leave everything that is on its way."""
@@ -107,7 +107,8 @@ class Requests:
             self._rejected(request.source, reason)
         log.info("mqtt: %s: refused: %s", request.source, reason.text)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something go on beside, until ``close``."""
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
