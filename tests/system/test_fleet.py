@@ -437,3 +437,51 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
     subprocess.run([*command, *more], check=True, capture_output=True)
     assert ssl.create_default_context(cafile=str(certificate))
     return certificate, key
+
+
+# A real device
+
+
+def test_a_real_device_is_listed_and_changed(
+    mosquitto: Any, fleet: Any, scrim_environment: dict[str, str]
+) -> None:
+    settings = {
+        "camera.source": "test:",
+        "camera.width": 320,
+        "camera.height": 240,
+        "camera.frame_rate": 10,
+        "web.is_enabled": "false",
+        "mqtt.is_enabled": "true",
+        "mqtt.port": mosquitto.port,
+        "mqtt.telemetry_interval_s": 2,
+        "device.id": "real-camera",
+        "device.name": "Real",
+        "device.groups": "['office']",
+    }
+    options = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    run = subprocess.Popen([sys.executable, "-m", "scrim", "run", *options], env=scrim_environment)
+    try:
+        one = until_listed(
+            fleet, "real-camera", lambda line: line["picture"] == "running" and line["frame_rate_hz"]
+        )
+        assert (one["name"], one["groups"], one["effect"]) == ("Real", ["office"], "blur")
+        assert one["version"]
+        done = fleet("set", "--group", "office", "effect=color", "color=teal")
+        assert done.returncode == 0, done.stdout
+        until_listed(fleet, "real-camera", lambda line: line["effect"] == "color")
+        wrong = fleet("set", "--device", "real-camera", "privacy.allow_raw=true")
+        assert wrong.returncode == 1
+        assert "privacy" in wrong.stdout
+    finally:
+        run.terminate()
+        run.wait(PATIENCE_S)
+    assert lines_of(fleet("--json"))["real-camera"]["picture"] == "offline"
+
+
+def until_listed(fleet: Any, device_id: str, condition: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while True:
+        found = lines_of(fleet("--json")).get(device_id)
+        if found is not None and condition(found):
+            return found
+        assert time.monotonic() < deadline_s, found
