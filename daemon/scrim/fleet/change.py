@@ -232,6 +232,13 @@ def _done(document: Mapping[str, Any]) -> str:
 
 
 def _why(document: Mapping[str, Any]) -> str:
-    error = document.get("error")
-    message = error.get("message") if isinstance(error, dict) else None
-    return message[:_MOST_TEXT] if isinstance(message, str) else "refused"
+    """Every reason that a device gave, each with the key that it is about."""
+    errors = document.get("errors")
+    reasons = errors if isinstance(errors, list) else [document.get("error")]
+    told = "; ".join(_reason(reason) for reason in reasons if isinstance(reason, dict))
+    return told[:_MOST_TEXT] or "refused"
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    field, message = error.get("field"), error.get("message")
+    return ": ".join(part for part in (field, message) if isinstance(part, str) and part)
