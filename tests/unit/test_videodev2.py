@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from scrim.core.videodev2 import (
+from scrim.core.node_offers import (
     ENUM_FRAMEINTERVALS,
     ENUM_FRAMESIZES,
-    Capability,
     FrameIntervalOffer,
     FrameSizeOffer,
-    VideoNode,
     fourcc_number,
     fourcc_text,
 )
+from scrim.core.videodev2 import Capability, VideoNode
 
 
 def test_the_hand_written_structures_are_the_kernels() -> None:

@@ -27,6 +27,7 @@ _GUEST = pytest.StashKey[Guest]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "patience(seconds): how long the guest may take for this test")
+    config.addinivalue_line("markers", "long_only: left out of the short suite")
     config.addinivalue_line("markers", "cycles(short, long): how often the fixture cycles says to repeat")
     if IS_INSIDE:
         config.pluginmanager.register(Reporter(config))
@@ -61,8 +62,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ours = [] if IS_INSIDE else [item for item in items if _is_ours(item)]
     reason = why_not() if ours else None
-    for item in ours if reason else []:
-        item.add_marker(pytest.mark.skip(reason=str(reason)))
+    for item in ours:
+        if reason is not None:
+            item.add_marker(pytest.mark.skip(reason=reason))
+        elif not IS_LONG and item.get_closest_marker("long_only"):
+            item.add_marker(pytest.mark.skip(reason="in the long suite only: scripts/vm-test long"))
 
 
 @pytest.hookimpl(tryfirst=True)

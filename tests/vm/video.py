@@ -255,8 +255,12 @@ class Reader:
         self.errors: list[str] = []
         self._is_stopping = threading.Event()
         self._node = VideoNode(str(node))
-        self.format = self._node.set_format(Direction.CAPTURE, "YU12", size)
-        self._node.start(4)
+        try:
+            self.format = self._node.set_format(Direction.CAPTURE, "YU12", size)
+            self._node.start(4)
+        except OSError:
+            self._node.close()
+            raise
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
 

@@ -67,6 +67,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SUPERVISION_INTERVAL_S = 0.25
+_WAITING_INTERVAL_S = 0.1
+"""While the camera rests: who begins to watch does not want to wait."""
 
 _POOL_FRAMES = 8
 """One being made, one fresh and one last in the outlet, one in each mailbox and one in each sink's hands."""
@@ -120,7 +122,7 @@ def run(
         _start_answering(stack, socket_path, core)
         stack.enter_context(running("capture", capture.step, capture.stop))
         logger.info("core: running, socket %s", socket_path)
-        while not stop.wait(_SUPERVISION_INTERVAL_S):
+        while not stop.wait(_SUPERVISION_INTERVAL_S if output.demand.is_there else _WAITING_INTERVAL_S):
             filtering.regulator.step()
             output.demand.look(sink.consumers for sink in output.sinks)
             show_lights()

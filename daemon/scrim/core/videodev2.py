@@ -11,7 +11,7 @@ import fcntl
 import mmap
 import os
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
@@ -19,8 +19,9 @@ from typing import Any, Protocol
 import numpy as np
 import videodev2 as v4l2
 
-from scrim.core import loopback_events
+from scrim.core import loopback, node_offers
 from scrim.core.node_controls import Control, controls_of, set_control
+from scrim.core.node_offers import fourcc_number, fourcc_text
 from scrim.frame import Plane
 
 LOOPBACK_DRIVER = "v4l2 loopback"
@@ -133,8 +134,14 @@ class Node(Protocol):
     def queue(self, index: int) -> None:
         """Give a buffer back; arrays that look at it are not to be used any more."""
 
+    def claim_output(self) -> None:
+        """Start streaming to it, without buffers: pictures are written."""
+
     def write(self, data: Plane, limit_s: float) -> int:
         """Write one picture at once, waiting up to ``limit_s`` for room; the bytes taken, 0 when in vain."""
+
+    def show_when_silent(self, picture: Plane, given: Format, after_ms: int) -> None:
+        """Have a loopback device show ``picture``, in its format, when nothing was written for so long."""
 
     def tell_of_readers(self) -> bool:
         """Ask a loopback device to tell who reads it; whether it does so."""
@@ -164,6 +171,7 @@ class VideoNode:
     """
 
     def __init__(self, path: str) -> None:
+        self._path = path
         self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._maps: list[mmap.mmap] = []
         self._arrays: list[Plane] = []
@@ -178,43 +186,15 @@ class VideoNode:
 
     def formats(self, direction: Direction) -> list[str]:
         """FourCCs, in the driver's order."""
-        descriptions = self._enumerate(
-            v4l2.VIDIOC_ENUM_FMT, lambda index: v4l2.v4l2_fmtdesc(index=index, type=direction)
-        )
-        return [fourcc_text(description.pixelformat) for description in descriptions]
+        return node_offers.formats(self._ioctl, direction)
 
     def nearest_size(self, fourcc: str, wanted: tuple[int, int]) -> list[tuple[int, int]]:
         """The sizes offered for ``fourcc``; of a range, the one nearest to ``wanted``; none when not told."""
-        offers = self._enumerate(
-            ENUM_FRAMESIZES, lambda index: FrameSizeOffer(index=index, pixel_format=fourcc_number(fourcc))
-        )
-        sizes = []
-        for offer in offers:
-            if offer.type == v4l2.V4L2_FRMSIZE_TYPE_DISCRETE:
-                sizes.append((int(offer.u.discrete.width), int(offer.u.discrete.height)))
-                continue
-            steps = offer.u.stepwise
-            width = _on_step(wanted[0], steps.min_width, steps.max_width, steps.step_width)
-            height = _on_step(wanted[1], steps.min_height, steps.max_height, steps.step_height)
-            return [(width, height)]
-        return sizes
+        return node_offers.nearest_size(self._ioctl, fourcc, wanted)
 
     def highest_rate(self, fourcc: str, size: tuple[int, int]) -> float:
         """The most frames per second offered; 0 when not told."""
-        number = fourcc_number(fourcc)
-        offers = self._enumerate(
-            ENUM_FRAMEINTERVALS,
-            lambda index: FrameIntervalOffer(index=index, pixel_format=number, width=size[0], height=size[1]),
-        )
-        rates = [0.0]
-        for offer in offers:
-            discrete = offer.type == v4l2.V4L2_FRMIVAL_TYPE_DISCRETE
-            shortest = offer.u.discrete if discrete else offer.u.stepwise.min
-            if shortest.numerator:
-                rates.append(shortest.denominator / shortest.numerator)
-            if not discrete:
-                break
-        return max(rates)
+        return node_offers.highest_rate(self._ioctl, fourcc, size)
 
     def set_format(self, direction: Direction, fourcc: str, size: tuple[int, int]) -> Format:
         """Ask for a format; the answer may differ from the wish."""
@@ -298,6 +278,10 @@ class VideoNode:
         """Give a buffer back; arrays that look at it are not to be used any more."""
         self._ioctl(v4l2.VIDIOC_QBUF, self._buffer(index))
 
+    def claim_output(self) -> None:
+        """Start streaming to it, without buffers: pictures are written."""
+        self._ioctl(v4l2.VIDIOC_STREAMON, ctypes.c_int(Direction.OUTPUT))
+
     def write(self, data: Plane, limit_s: float) -> int:
         """Write one picture at once, waiting up to ``limit_s`` for room; the bytes taken, 0 when in vain."""
         try:
@@ -310,13 +294,24 @@ class VideoNode:
         except BlockingIOError:
             return 0
 
+    def show_when_silent(self, picture: Plane, given: Format, after_ms: int) -> None:
+        """Have a loopback device show ``picture``, in its format, when nothing was written for so long."""
+        self.set_control(loopback.TIMEOUT_IMAGE, 1)
+        provider = VideoNode(self._path)
+        try:
+            provider.set_format(Direction.OUTPUT, given.fourcc, given.size)
+            loopback.provide_image(provider._ioctl, provider.fileno(), picture)
+        finally:
+            provider.close()
+        self.set_control(loopback.TIMEOUT_MS, after_ms)
+
     def tell_of_readers(self) -> bool:
         """Ask a loopback device to tell who reads it; whether it does so."""
-        return loopback_events.subscribe(self._ioctl)
+        return loopback.subscribe(self._ioctl)
 
     def readers(self) -> int | None:
         """How many read, as it told since the last time; None where it told nothing."""
-        return loopback_events.newest(self._ioctl)
+        return loopback.newest(self._ioctl)
 
     def stop(self) -> None:
         """Stop streaming and let the buffers go."""
@@ -340,18 +335,6 @@ class VideoNode:
 
     def _ioctl(self, request: int, argument: Any) -> None:  # noqa: ANN401  (any ctypes structure)
         control(self._fd, request, argument)
-
-    def _enumerate(self, request: int, make: Callable[[int], Any]) -> Iterator[Any]:
-        """Ask with index 0, 1, ... until the driver has no more; nothing when it cannot be asked."""
-        for index in range(1024):
-            offer = make(index)
-            try:
-                self._ioctl(request, offer)
-            except OSError as error:
-                if error.errno in (errno.EINVAL, errno.ENOTTY, errno.ENODATA):
-                    return
-                raise
-            yield offer
 
     def _buffer(self, index: int) -> Any:  # noqa: ANN401  (videodev2 has no types)
         return v4l2.v4l2_buffer(index=index, type=Direction.CAPTURE, memory=v4l2.V4L2_MEMORY_MMAP)
@@ -380,66 +363,5 @@ def _unmap(mapped: mmap.mmap) -> None:
         return
 
 
-def fourcc_number(fourcc: str) -> int:
-    """The number V4L2 knows a pixel format by."""
-    return int.from_bytes(fourcc.encode("ascii"), "little")
-
-
-def fourcc_text(number: int) -> str:
-    """The four characters of a pixel format's number; characters that are none become ``?``."""
-    return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in int(number).to_bytes(4, "little"))
-
-
 def _text(characters: Any) -> str:  # noqa: ANN401  (a ctypes array)
     return bytes(characters).split(b"\0", 1)[0].decode("utf-8", "replace")
-
-
-def _on_step(wanted: int, lowest: int, highest: int, step: int) -> int:
-    inside = min(max(wanted, lowest), highest)
-    return int(lowest + (inside - lowest) // max(step, 1) * max(step, 1))
-
-
-# The two enumerations that the PyPI package videodev2 leaves out, laid out as the kernel documents them.
-
-
-class _SizeOffers(ctypes.Union):
-    _fields_ = (("discrete", v4l2.v4l2_frmsize_discrete), ("stepwise", v4l2.v4l2_frmsize_stepwise))
-
-
-class FrameSizeOffer(ctypes.Structure):
-    """``struct v4l2_frmsizeenum``."""
-
-    _fields_ = (
-        ("index", ctypes.c_uint32),
-        ("pixel_format", ctypes.c_uint32),
-        ("type", ctypes.c_uint32),
-        ("u", _SizeOffers),
-        ("reserved", ctypes.c_uint32 * 2),
-    )
-
-
-class _IntervalOffers(ctypes.Union):
-    _fields_ = (("discrete", v4l2.v4l2_fract), ("stepwise", v4l2.v4l2_frmival_stepwise))
-
-
-class FrameIntervalOffer(ctypes.Structure):
-    """``struct v4l2_frmivalenum``."""
-
-    _fields_ = (
-        ("index", ctypes.c_uint32),
-        ("pixel_format", ctypes.c_uint32),
-        ("width", ctypes.c_uint32),
-        ("height", ctypes.c_uint32),
-        ("type", ctypes.c_uint32),
-        ("u", _IntervalOffers),
-        ("reserved", ctypes.c_uint32 * 2),
-    )
-
-
-def _read_write(number: int, structure: type[ctypes.Structure]) -> int:
-    """The ioctl number of a V4L2 request that is read and written: _IOWR('V', number, structure)."""
-    return 3 << 30 | ctypes.sizeof(structure) << 16 | ord("V") << 8 | number
-
-
-ENUM_FRAMESIZES = _read_write(74, FrameSizeOffer)
-ENUM_FRAMEINTERVALS = _read_write(75, FrameIntervalOffer)

@@ -40,6 +40,7 @@ class FakeNode:
         values: theirs, by number.
         tells: whether it tells of readers.
         reading: how many there are.
+        when_silent: the picture to be shown when nothing is written; None while there is none.
     """
 
     def __init__(self) -> None:
@@ -49,6 +50,7 @@ class FakeNode:
         self.values: dict[int, int | None] = {}
         self.tells = False
         self.reading = 0
+        self.when_silent: bytes | None = None
         self._told: int | None = None
 
     def with_controls(self, *controls: Control) -> Self:
@@ -68,6 +70,15 @@ class FakeNode:
         if not control.lowest <= value <= control.highest:
             raise _refusal(errno.ERANGE)
         self.values[number] = value
+
+    def claim_output(self) -> None:
+        """Refused, as by all that take no pictures without buffers."""
+        raise _refusal(errno.EINVAL)
+
+    def show_when_silent(self, picture: Plane, given: Format, after_ms: int) -> None:  # noqa: ARG002
+        """Keep the picture."""
+        self.fail("show_when_silent")
+        self.when_silent = picture.tobytes()
 
     def tell_of_readers(self) -> bool:
         """As ``tells`` says."""
@@ -215,6 +226,7 @@ class FakeLoopback(FakeNode):
         written: the pictures that were written, at most the last eight.
         room: how many more pictures it takes before it has no room; None for any number.
         takes_bytes: of each picture; None for all.
+        is_stuck: refuses every format, as 0.12 does, until somebody claimed and closed it; None: never does.
     """
 
     def __init__(
@@ -231,6 +243,8 @@ class FakeLoopback(FakeNode):
         self.written: deque[bytes] = deque(maxlen=8)
         self.room: int | None = None
         self.takes_bytes: int | None = None
+        self.is_stuck: bool | None = None
+        self._is_claimed = False
 
     def capability(self) -> Capability:
         """A loopback device."""
@@ -252,12 +266,25 @@ class FakeLoopback(FakeNode):
     def set_format(self, direction: Direction, fourcc: str, size: tuple[int, int]) -> Format:
         """Takes what it accepts, EINVAL for the rest."""
         self.fail("set_format")
-        if direction is not Direction.OUTPUT or fourcc not in self._accepts:
+        if direction is not Direction.OUTPUT or fourcc not in self._accepts or self.is_stuck:
             raise _refusal(errno.EINVAL)
         width, height = size
         wide = 2 if fourcc == "YUYV" else 1
         self.format = Format(fourcc, size, width * wide, width * height * (4 if wide == 2 else 3) // 2)
         return self.format
+
+    def claim_output(self) -> None:
+        """As 0.12 takes it, and 0.15 does not."""
+        if self.is_stuck is None:
+            super().claim_output()
+        self._is_claimed = True
+
+    def close(self) -> None:
+        """What was written to and not claimed sticks, if it is of that kind."""
+        if self.is_stuck is not None:
+            self.is_stuck = not self._is_claimed and bool(self.is_stuck or self.written)
+        self._is_claimed = False
+        super().close()
 
     def set_frame_rate(self, direction: Direction, frame_rate: float) -> float:  # noqa: ARG002
         """Any."""

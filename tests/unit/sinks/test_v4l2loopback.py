@@ -73,6 +73,48 @@ def test_a_device_that_refuses_every_format_is_diagnosed(tmp_path: Path) -> None
         assert part in text
 
 
+def test_the_first_placeholder_is_left_to_be_shown_when_scrim_is_killed() -> None:
+    node = FakeLoopback()
+    node.tells = True
+    sink = sink_on(node)
+    sink.open(CAPS)
+    first = safe()
+    sink.write(first)
+    node.failures["show_when_silent"] = errno.EIO
+    sink.write(PlaceholderPainter(CAPS.size).paint(Reason.NOBODY, 1))
+    assert node.when_silent == first.i420.tobytes()
+
+
+def test_a_device_that_shows_none_by_itself_is_written_to_all_the_same() -> None:
+    node = FakeLoopback()
+    node.tells = True
+    node.failures["show_when_silent"] = errno.EIO
+    sink = sink_on(node)
+    sink.open(CAPS)
+    sink.write(safe())
+    assert len(node.written) == 1
+
+
+def test_an_old_device_does_not_stick_after_scrim() -> None:
+    node = FakeLoopback()
+    node.is_stuck = False
+    sink = sink_on(node)
+    for _ in range(2):
+        sink.open(CAPS)
+        sink.write(safe())
+        sink.close()
+        assert not node.is_stuck
+
+
+def test_an_old_device_that_another_program_left_stuck_is_freed() -> None:
+    node = FakeLoopback()
+    node.is_stuck = True
+    sink = sink_on(node)
+    sink.open(CAPS)
+    sink.write(safe())
+    assert len(node.written) == 1
+
+
 def test_a_newer_module_is_not_blamed(tmp_path: Path) -> None:
     (tmp_path / "version").write_text("0.15.0\n")
     with pytest.raises(SinkError, match="If another program feeds it") as refused:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scrim.core.node_errors import count_holders
 
-LOOK_AGAIN_S = 0.5
+LOOK_AGAIN_S = 0.4
 """Looking through the process list takes some ms."""
 
 _PROC = Path("/proc")

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -22,8 +23,13 @@ I420 comes first: browsers take it as it is, and all else that was tried takes i
 where YUYV takes 0.5 ms at 1280x720 on x86-64, and the reader's time to undo it.
 """
 
+SILENCE_MS = 1000
+"""When nothing was written for so long the device shows the placeholder by itself, from 0.13 on."""
+
 WRITE_LIMIT_S = 0.5
 """A device that takes no picture for so long is given up."""
+
+logger = logging.getLogger(__name__)
 
 _MODULE_VERSION = Path("/sys/module/v4l2loopback/version")
 _RELOAD = "`sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback`"
@@ -61,6 +67,8 @@ class V4L2LoopbackSink:
         self._pack: Packer | None = None
         self._caps: Caps | None = None
         self._fixed: Caps | None = None
+        self._given: Format | None = None
+        self._is_to_be_shown = False
 
     @property
     def consumers(self) -> int | None:
@@ -81,10 +89,7 @@ class V4L2LoopbackSink:
             raise SinkError(f"{self._device}: opened for {self._fixed}, and so it stays; not for {caps}")
         self.close()
         try:
-            self._node = self._open_node(self._device)
-            self._check(self._node)
-            self._pack = self._set_format(self._node, caps)
-            self._told = 0 if self._node.tell_of_readers() else None
+            self._start(caps)
         except OSError as error:
             self.close()
             raise SinkError(self._explain(error)) from error
@@ -104,7 +109,10 @@ class V4L2LoopbackSink:
         assert self._node is not None  # noqa: S101  (caps are only set with both)
         assert self._pack is not None  # noqa: S101
         try:
-            self._write(self._node, self._pack(safe.i420))
+            packed = self._pack(safe.i420)
+            if safe.origin == "placeholder" and self._is_to_be_shown:
+                self._show_when_silent(self._node, packed)
+            self._write(self._node, packed)
             if self._told is not None and (told := self._node.readers()) is not None:
                 self._told = told
         except OSError as error:
@@ -114,8 +122,48 @@ class V4L2LoopbackSink:
         """Let the device go. Programs that read it wait for the next picture."""
         node, self._node = self._node, None
         self._caps = self._told = None
+        self._is_to_be_shown = False
         if node is not None:
             node.close()
+
+    def _show_when_silent(self, node: Node, picture: Plane) -> None:
+        """A reader must not look at the last picture for ever when scrim is killed."""
+        self._is_to_be_shown = False
+        assert self._given is not None  # noqa: S101  (there is one where there is a node)
+        try:
+            node.show_when_silent(picture, self._given, SILENCE_MS)
+        except OSError as error:
+            logger.info("%s: shows no placeholder by itself: %s", self._device, error)
+
+    def _start(self, caps: Caps) -> None:
+        self._node = self._open_node(self._device)
+        self._check(self._node)
+        self._told = 0 if self._node.tell_of_readers() else None
+        answer = self._agree(self._node, caps)
+        if answer is None and self._told is None:
+            self._node = self._unstuck(self._node)
+            answer = self._agree(self._node, caps)
+        if answer is None or not _fits(answer, caps):
+            raise SinkError(self._refusal(caps, answer))
+        if self._told is None:
+            _claim(self._node)
+        # A device of which the rate cannot be set says 30 to its readers, and works.
+        with contextlib.suppress(OSError):
+            self._node.set_frame_rate(Direction.OUTPUT, caps.frame_rate)
+        self._pack = make_packer(answer.fourcc, caps.size)
+        self._given, self._is_to_be_shown = answer, self._told is not None
+
+    def _unstuck(self, node: Node) -> Node:
+        """The node, opened again, free of the fault of versions before 0.13.
+
+        One that was fed by ``write`` alone and asked who it is afterwards believes that it is neither camera
+        nor output. It comes to its senses when somebody who claimed it as an output closes it.
+        """
+        _claim(node)
+        node.close()
+        again = self._open_node(self._device)
+        again.capability()
+        return again
 
     def _check(self, node: Node) -> None:
         capability = node.capability()
@@ -126,17 +174,14 @@ class V4L2LoopbackSink:
                 "see `v4l2-ctl --list-devices`, and `sudo modprobe v4l2loopback video_nr=10 exclusive_caps=1`"
             )
 
-    def _set_format(self, node: Node, caps: Caps) -> Packer:
+    def _agree(self, node: Node, caps: Caps) -> Format | None:
+        """The format that was set; else one that the device insists on; None when it refuses all."""
         answer = None
         for fourcc in self._formats:
             answer = _ask(node, fourcc, caps) or answer
-            # One that is being read keeps the format it has: any that scrim can write will do.
-            if answer is not None and answer.size == caps.size and answer.fourcc in FOURCCS.values():
-                # A device of which the rate cannot be set says 30 to its readers, and works.
-                with contextlib.suppress(OSError):
-                    node.set_frame_rate(Direction.OUTPUT, caps.frame_rate)
-                return make_packer(answer.fourcc, caps.size)
-        raise SinkError(self._refusal(caps, answer))
+            if answer is not None and _fits(answer, caps):
+                break
+        return answer
 
     def _refusal(self, caps: Caps, answer: Format | None) -> str:
         """Why no format can be set, and the mend."""
@@ -153,7 +198,7 @@ class V4L2LoopbackSink:
             f"v4l2loopback {version or 'of unknown version'}, open in {by}. "
             "If another program feeds it, stop that one, or load the module with one more device"
         )
-        if _sticks(version):
+        if self._told is None and _sticks(version):
             text += (
                 ". If none does: before 0.13, with exclusive_caps=1, it sticks like this after a program "
                 f"looked at it while nothing fed it; stop the programs that have it open, then {_RELOAD}, "
@@ -192,6 +237,17 @@ class V4L2LoopbackSink:
                 "card_label=Scrim` makes /dev/video10 (package v4l2loopback-dkms)"
             )
         return explain(self._device, error)
+
+
+def _fits(answer: Format, caps: Caps) -> bool:
+    """Whether scrim can write it. A device that is being read keeps the format it has: any such will do."""
+    return answer.size == caps.size and answer.fourcc in FOURCCS.values()
+
+
+def _claim(node: Node) -> None:
+    """Say that this one feeds it, so that it may be fed again afterwards: before 0.13 it forgets."""
+    with contextlib.suppress(OSError):
+        node.claim_output()
 
 
 def _ask(node: Node, fourcc: str, caps: Caps) -> Format | None:
