@@ -164,7 +164,7 @@ def test_the_daemon_is_killed_under_a_reader(stage: Stage, cycles: int, measured
         stage.core.kill()
         start_s.append(start_up_s())
         stage.core.start()
-        next_s.append(stage.reader.after(stage.core.started_s, "placeholder"))
+        next_s.append(stage.reader.after(stage.core.started_s, "placeholder", is_new=True))
         live_s.append(stage.reader.after(stage.core.started_s, "live"))
     measured("killed: start-up of the program alone", start_s)
     measured("killed: restart to next picture", next_s)

@@ -231,10 +231,12 @@ class Seen:
 
     Attributes:
         at_s: when, on the monotonic clock.
+        written_s: when it was written; the device may show an old one again.
         kind: ``live`` is all of one colour, ``placeholder`` one of the placeholder's pictures.
     """
 
     at_s: float
+    written_s: float
     kind: str
 
 
@@ -268,12 +270,19 @@ class Reader:
         """When a picture of that kind was seen last; 0 for never."""
         return next((seen.at_s for seen in reversed(self.seen) if seen.kind == kind), 0.0)
 
-    def after(self, since_s: float, kind: str, limit_s: float = PATIENCE_S) -> float:
-        """Seconds from a moment to the first picture of a kind after it, waiting for it."""
+    def after(self, since_s: float, kind: str, limit_s: float = PATIENCE_S, *, is_new: bool = False) -> float:
+        """Seconds from a moment to the first picture of a kind after it, waiting for it.
+
+        Args:
+            since_s: the moment.
+            kind: see :class:`Seen`.
+            limit_s: for waiting.
+            is_new: it must have been written after the moment.
+        """
 
         def found() -> float | None:
             for seen in self.seen[-2000:]:
-                if seen.at_s > since_s and seen.kind == kind:
+                if (seen.written_s if is_new else seen.at_s) > since_s and seen.kind == kind:
                     return seen.at_s - since_s
             return None
 
@@ -308,7 +317,7 @@ class Reader:
             except OSError as error:
                 self.errors.append(str(error))
                 return
-            self.seen.append(Seen(time.monotonic(), kind))
+            self.seen.append(Seen(time.monotonic(), (filled.pts_ns or 0) / 1e9, kind))
 
     def _kind(self, data: Plane) -> str:
         width, height = self._size
