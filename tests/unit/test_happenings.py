@@ -47,7 +47,8 @@ def test_the_page_gets_what_it_has_not_seen_with_its_age() -> None:
     clock.now_s += 3
     happenings.core_event({"event": "camera_back", "since": 8, "reason": None})
     assert first == [
-        {"event": "camera_lost", "since": 5, "reason": "unplugged", "number": 1, "count": 1, "age_s": 0.0}
+        {"event": "camera_lost", "since": 5, "reason": "unplugged", "number": 1}
+        | {"series": 1, "count": 1, "age_s": 0.0}
     ]
     assert names(happenings.after(first[0]["number"])) == ["camera_back"]
     assert [event["age_s"] for event in happenings.after(0)["events"]] == [3.0, 0.0]
@@ -57,13 +58,15 @@ def test_what_is_said_again_and_again_takes_one_place_and_is_counted() -> None:
     happenings = Happenings(Clock())
     for _ in range(5):
         happenings.core_event({"event": "filter_frame_duration_high"})
+        happenings.core_event({"event": "filter_cpu_utilization_high"})
     happenings.core_event({"event": "camera_lost"})
     happenings.core_event({"event": "filter_frame_duration_high"})
     events = happenings.after(0)["events"]
-    assert [(event["event"], event["count"]) for event in events] == [
-        ("filter_frame_duration_high", 5),
-        ("camera_lost", 1),
-        ("filter_frame_duration_high", 1),
+    assert [(event["event"], event["count"], event["series"]) for event in events] == [
+        ("filter_frame_duration_high", 5, 1),
+        ("filter_cpu_utilization_high", 5, 2),
+        ("camera_lost", 1, 11),
+        ("filter_frame_duration_high", 1, 12),
     ]
 
 

@@ -60,13 +60,25 @@ class Happenings:
         )
 
     def core_event(self, event: dict[str, Any]) -> None:
-        """Note an event; one that is said again and again takes one place, with how often it was said."""
-        last = self._events[-1] if self._events else None
-        is_again = event["event"] in _REPEATED and last is not None and last["event"] == event["event"]
-        count = last["count"] + 1 if is_again and last is not None else 1
-        if is_again:
-            self._events.pop()
-        self._events.append({**event, "number": self._next(), "at_s": self._clock_s(), "count": count})
+        """Note an event. One that is said again and again keeps its ``series``, and is counted."""
+        number = self._next()
+        noted = {**event, "number": number, "series": number, "count": 1, "at_s": self._clock_s()}
+        before = self._said_before(event["event"])
+        if before is not None:
+            self._events.remove(before)
+            noted |= {"series": before["series"], "count": before["count"] + 1}
+        self._events.append(noted)
+
+    def _said_before(self, name: str) -> dict[str, Any] | None:
+        """The same event, where nothing but others of its kind came since."""
+        if name not in _REPEATED:
+            return None
+        for event in reversed(self._events):
+            if event["event"] == name:
+                return event
+            if event["event"] not in _REPEATED:
+                break
+        return None
 
     def after(self, number: int) -> dict[str, Any]:
         """Events, with their age in seconds, and samples that came later than ``number``."""

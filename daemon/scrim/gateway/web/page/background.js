@@ -1,0 +1,174 @@
+// What is shown behind the person: the cards, and what belongs to each.
+
+import { change, isChanging, onChange } from "./change.js";
+import { $, clearErrors, element, inWords, number, put, showError } from "./dom.js";
+import { showGallery, startGallery } from "./library.js";
+
+const STRENGTHS = { low: 7, medium: 15, high: 30 };
+const SWATCHES = ["#ffffff", "#e8e4da", "#c9d6df", "#8fa9b8", "#336699", "#0f766e", "#3d6b45", "#7a3b3b", "#5b4b8a", "#3f4b57", "#1d242b", "#000000"];
+const SLIDE_MS = 200;
+
+const form = $("background");
+const radios = [...form.elements.namedItem("effect")];
+const source = "background";
+
+let effect = null; // what scrim says is in effect
+let chosen = null; // a card chosen here that still lacks its picture
+
+export function showEffect(found) {
+  effect = found;
+  if (!isChanging()) show();
+}
+
+function show() {
+  if (!effect) return;
+  const kind = chosen ?? effect.effect;
+  for (const radio of radios) radio.checked = radio.value === kind;
+  for (const pane of form.querySelectorAll(".pane")) pane.hidden = pane.dataset.pane !== kind;
+  unlessEdited("strength", Math.min(60, effect.strength));
+  showStrength(effect.strength);
+  unlessEdited("color-text", effect.color ?? "");
+  unlessEdited("color", effect.color ?? "#336699");
+  $("card-color").style.fill = effect.color ?? "";
+  put("image-missing", effect.image_error ? `Black stands in for the picture: ${effect.image_error}` : "");
+  $("image-missing").hidden = !effect.image_error;
+  unlessEdited("fit", effect.fit);
+  for (const swatch of $("swatches").children) swatch.setAttribute("aria-pressed", swatch.value === effect.color);
+  showGallery(effect.image);
+}
+
+function unlessEdited(id, value) {
+  const field = $(id);
+  if (field.dataset.edited || document.activeElement === field) return;
+  if (field.value !== String(value)) field.value = value;
+}
+
+function showStrength(value) {
+  const exact = Object.keys(STRENGTHS).find((name) => STRENGTHS[name] === value);
+  put("strength-name", exact ?? "");
+  unlessEdited("strength-number", Number(value.toFixed(1)));
+  $("strength").setAttribute("aria-valuetext", exact ? `${number(value)}, ${exact}` : number(value, value % 1 ? 1 : 0));
+  for (const button of form.querySelectorAll("[data-strength]")) button.setAttribute("aria-pressed", button.dataset.strength === exact);
+}
+
+// ---- what comes of a change -----------------------------------------------------------------------------------
+
+function say(text) {
+  put("saved", text);
+}
+
+function showErrors(errors) {
+  clearErrors(form);
+  for (const error of errors) {
+    const keys = error.key?.split(" and ") ?? [];
+    const place = [...form.querySelectorAll(".error[data-key]")].find(
+      (node) => keys.includes(node.dataset.key) && !node.parentElement.closest("[hidden]"),
+    );
+    showError(place ?? $("other-error"), inWords(error, !place));
+  }
+}
+
+async function apply(patch, ...fields) {
+  say("Applying…");
+  const answer = await change(patch, source);
+  if (answer.ok) {
+    clearErrors(form);
+    chosen = null;
+    for (const id of fields) delete $(id).dataset.edited;
+  } else {
+    showErrors(answer.errors);
+    if (!form.querySelector(".pane:not([hidden]) .error:not([hidden])")) chosen = null;
+  }
+  say(answer.ok ? "Applied." : "");
+  show();
+  return answer.ok;
+}
+
+const replacement = (values) => ({ background_replacement: values });
+
+// ---- cards ----------------------------------------------------------------------------------------------------
+
+for (const radio of radios) {
+  radio.addEventListener("change", () => {
+    clearErrors(form);
+    say("");
+    chosen = radio.value;
+    show();
+    if (radio.value === "image" && !effect.image) {
+      say("Choose a picture to apply.");
+    } else if (radio.value === "color" && !effect.color) {
+      apply({ effect: "color", ...replacement({ default_color: $("color").value }) });
+    } else {
+      apply({ effect: radio.value });
+    }
+  });
+}
+
+// ---- strength -------------------------------------------------------------------------------------------------
+
+let sliding = null;
+
+function strength(value, ...fields) {
+  clearTimeout(sliding);
+  sliding = null;
+  return apply({ background_blur: { strength: value } }, "strength", "strength-number", ...fields);
+}
+
+$("strength").addEventListener("input", (event) => {
+  const value = Number(event.target.value);
+  event.target.dataset.edited = "yes";
+  delete $("strength-number").dataset.edited;
+  showStrength(value);
+  sliding ??= setTimeout(() => strength(Number(event.target.value)), SLIDE_MS);
+});
+$("strength").addEventListener("change", (event) => strength(Number(event.target.value)));
+$("strength-number").addEventListener("change", (event) => strength(event.target.value.trim() === "" ? null : Number(event.target.value)));
+form.addEventListener("click", (event) => {
+  const name = event.target.dataset?.strength;
+  if (name) strength(name);
+});
+
+// ---- colour ---------------------------------------------------------------------------------------------------
+
+const color = (value) => apply({ effect: "color", ...replacement({ default_color: value }) }, "color", "color-text");
+
+for (const value of SWATCHES) {
+  const swatch = element("button", { type: "button", value, "aria-label": value, "aria-pressed": "false" });
+  swatch.style.backgroundColor = value;
+  swatch.addEventListener("click", () => color(value));
+  $("swatches").append(swatch);
+}
+$("color").addEventListener("change", (event) => color(event.target.value));
+$("color-apply").addEventListener("click", () => color($("color-text").value.trim()));
+
+// ---- picture --------------------------------------------------------------------------------------------------
+
+startGallery({
+  choose: (url) => apply({ effect: "image", ...replacement({ background_image_url: url }) }),
+  working(text) {
+    clearErrors(form);
+    say(text);
+  },
+  refused(errors) {
+    say("");
+    $("image-error").textContent = "";
+    for (const error of errors) showError($("image-error"), inWords(error));
+  },
+  open() {
+    chosen = "image";
+    show();
+  },
+});
+$("fit").addEventListener("change", (event) => effect?.image && apply(replacement({ fit: event.target.value }), "fit"));
+
+for (const id of ["color-text", "strength-number", "fit"]) $(id).addEventListener("input", () => ($(id).dataset.edited = "yes"));
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const focused = document.activeElement?.id;
+  if (focused === "color-text") $("color-apply").click();
+  if (focused === "image") $("image-add").click();
+});
+
+onChange(({ ok, result }, from) => {
+  if (ok && from !== source && result) chosen = null;
+});

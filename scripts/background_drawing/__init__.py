@@ -1,0 +1,1 @@
+"""Draws the backgrounds that come with scrim; used by ``scripts/build-backgrounds``."""
