@@ -45,6 +45,7 @@ class StandInCore:
         self.state = "running"
         self.placeholder_reason: str | None = None
         self.sinks: list[dict[str, Any]] = []
+        self.closed_by: list[str] = []
         self.captured = 344712
         self.metrics_answer: Future[dict[str, Any]] | None = None
         self.asked: list[str] = []
@@ -149,7 +150,7 @@ class StandInCore:
     def status(self) -> Status:
         strength = self.settings.background_blur.strength
         replacement = self.settings.background_replacement
-        is_on = self.settings.camera.is_enabled
+        is_on = self.settings.camera.is_enabled and not self.closed_by
         return {
             "version": "0.1.0",
             "uptime_s": time.monotonic() - self._began_s + 11520,
@@ -161,7 +162,7 @@ class StandInCore:
                 "state": "live" if is_on else "off",
                 "caps": "1280x720@30",
                 "error": self.camera_error,
-                "closed_by": [] if is_on else ["settings"],
+                "closed_by": self.closed_by + ([] if is_on else ["settings"]),
                 "device": None,
             },
             "frames": {
@@ -240,7 +241,9 @@ async def _gateway(path: Path, settings: Settings | None = None) -> AsyncIterato
 
 
 @pytest.fixture
-def gateway() -> Serve:
+def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """With a folder for state of its own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "gateway-state"))
     return _gateway
 
 

@@ -19,7 +19,8 @@ let revision = null;
 let isLocked = false;
 
 async function poll() {
-  const answer = await read(`/api/status?after=${last}`);
+  const at = `/api/status?after=${last}`;
+  const answer = (await read(at)) ?? (isLocked ? null : await read(at)); // once is no sign of anything
   if (isLocked) return;
   const status = answer?.status ?? null;
   const found = answer?.gateway.started_ns ?? null;
@@ -37,7 +38,7 @@ async function poll() {
   $("controls").disabled = $("camera").disabled = !status;
   if (!status) return showNothing();
   showStatus(status);
-  showEffect(status.effect);
+  showEffect(status.effect, status.revision);
   if (status.revision !== revision && !isChanging()) {
     revision = status.revision;
     takeSettings((await read("/api/settings"))?.result);

@@ -12,12 +12,23 @@ const form = $("background");
 const radios = [...form.elements.namedItem("effect")];
 const source = "background";
 
+const STALE_MS = 3000;
+
 let effect = null; // what scrim says is in effect
 let chosen = null; // a card chosen here that still lacks its picture
+let newest = { revision: 0, until_ms: 0 }; // what a change was answered with; the state may be older for a moment
 
-export function showEffect(found) {
+export function showEffect(found, revision) {
+  if (revision < newest.revision && Date.now() < newest.until_ms) return;
   effect = found;
   if (!isChanging()) show();
+}
+
+function effectIn({ background_blur: blur, background_replacement: replacement }) {
+  const { background_image_url: image, default_color: color, fit } = replacement;
+  const replaced = image ? "image" : "color";
+  const kind = blur.is_enabled ? "blur" : replacement.is_enabled ? replaced : "off";
+  return { effect: kind, strength: STRENGTHS[blur.strength] ?? blur.strength, color, image, image_error: null, fit };
 }
 
 function show() {
@@ -162,13 +173,16 @@ startGallery({
 $("fit").addEventListener("change", (event) => effect?.image && apply(replacement({ fit: event.target.value }), "fit"));
 
 for (const id of ["color-text", "strength-number", "fit"]) $(id).addEventListener("input", () => ($(id).dataset.edited = "yes"));
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  const focused = document.activeElement?.id;
-  if (focused === "color-text") $("color-apply").click();
-  if (focused === "image") $("image-add").click();
-});
+for (const [id, button] of [["color-text", "color-apply"], ["image", "image-add"]]) {
+  $(id).addEventListener("keydown", (event) => {
+    if (event.key === "Enter") $(button).click();
+  });
+}
+form.addEventListener("submit", (event) => event.preventDefault());
 
 onChange(({ ok, result }, from) => {
-  if (ok && from !== source && result) chosen = null;
+  if (!ok || !result?.settings) return;
+  if (from !== source) chosen = null;
+  newest = { revision: result.revision, until_ms: Date.now() + STALE_MS };
+  effect = effectIn(result.settings);
 });

@@ -20,6 +20,7 @@ export function changed(request, source) {
   const answer = queue.then(request).finally(() => {
     waiting -= 1;
   });
-  queue = answer.then((found) => Promise.all(heard.map((listener) => listener(found, source))));
-  return queue.then(() => answer);
+  const told = answer.then((found) => Promise.all(heard.map((listener) => listener(found, source))));
+  queue = told.catch(() => {}); // one that fails must not hold up the next
+  return told.then(() => answer);
 }

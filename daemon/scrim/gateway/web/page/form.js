@@ -145,10 +145,14 @@ function fill() {
 async function apply(name, patch) {
   put("settings-saved", "Applying…");
   const answer = await change(patch, "settings");
-  const { input } = fields.get(name);
+  const { input, kind, section, key } = fields.get(name);
   clearError(input);
-  if (answer.ok) delete input.dataset.edited;
-  else showErrors(answer.errors, name);
+  if (answer.ok) {
+    delete input.dataset.edited;
+    showIn(input, kind, valueOf(section, key)); // also where the cursor still stands in it
+  } else {
+    showErrors(answer.errors, name);
+  }
   put("settings-saved", answer.ok ? "Applied." : "");
   fill();
 }

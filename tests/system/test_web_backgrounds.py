@@ -1,0 +1,360 @@
+"""The library over HTTP, up to the picture that goes out; and the memory that all of this takes."""
+
+import asyncio
+import io
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+import cv2
+import numpy as np
+import pytest
+import simplejpeg
+
+from scrim.gateway.web.backgrounds import MOST_WAITING
+from scrim.image_header import MAX_IMAGE_BYTES
+from scrim.local.client import Client
+
+UPLOAD = {"X-Scrim": "1", "Content-Type": "image/png"}
+POST = {"X-Scrim": "1", "Content-Type": "application/json"}
+MOST_RSS_MB = 60.0
+DEADLINE_S = 60.0
+Scenario = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
+
+
+def play(gateway: Any, path: Path, scenario: Scenario) -> None:
+    async def go() -> None:
+        async with gateway(path) as url, aiohttp.ClientSession() as session:
+            async with asyncio.timeout(4 * DEADLINE_S):
+                await scenario(session, url)
+
+    asyncio.run(go())
+
+
+def image(color: tuple[int, int, int] = (40, 80, 200), size: tuple[int, int] = (640, 360)) -> bytes:
+    """A PNG of one colour, BGR."""
+    return cv2.imencode(".png", np.full((size[1], size[0], 3), color, np.uint8))[1].tobytes()
+
+
+async def upload(
+    session: aiohttp.ClientSession, url: str, data: Any, name: str = "room.png", **headers: str
+) -> tuple[int, dict[str, Any]]:
+    body = io.BytesIO(data) if isinstance(data, bytes) else data
+    async with session.post(
+        f"{url}/api/backgrounds?name={name}", data=body, headers=UPLOAD | headers
+    ) as answer:
+        return answer.status, await answer.json()
+
+
+async def ours(session: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:
+    async with session.get(f"{url}/api/backgrounds") as answer:
+        return [each for each in (await answer.json())["backgrounds"] if not each["is_shipped"]]
+
+
+def test_a_picture_is_uploaded_listed_looked_at_and_removed(gateway: Any, stand_in_core: Any) -> None:
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        status, answer = await upload(session, url, image(), "Mein%20B%C3%BCro.png")
+        assert (status, answer["ok"]) == (200, True)
+        background = answer["background"]
+        assert background["title"] == "Mein Büro"
+        assert await ours(session, url) == [background]
+        async with session.get(url + background["thumb"]) as thumb:
+            assert thumb.content_type == "image/jpeg"
+            assert "immutable" in thumb.headers["Cache-Control"]
+            assert simplejpeg.decode_jpeg(await thumb.read()).shape == (180, 320, 3)
+        for wrong in ("x-000000000000", "..%2f..%2fetc%2fpasswd", "A"):
+            async with session.get(f"{url}/backgrounds/{wrong}.jpg") as missing:
+                assert missing.status == 404
+        body = {"id": background["id"]}
+        async with session.post(f"{url}/api/backgrounds/remove", json=body, headers=POST) as removed:
+            assert removed.status == 200
+        assert await ours(session, url) == []
+        async with session.post(f"{url}/api/backgrounds/remove", json=body, headers=POST) as again:
+            assert again.status == 422
+            assert "no such picture" in (await again.json())["errors"][0]["message"]
+
+    play(gateway, stand_in_core.path, scenario)
+
+
+def test_a_picture_in_the_settings_is_not_removed(gateway: Any, stand_in_core: Any) -> None:
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        _, answer = await upload(session, url, image())
+        background = answer["background"]
+        stand_in_core.settings = stand_in_core.settings.patched(
+            {"effect": "image", "image": background["url"]}
+        )
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                async with session.get(f"{url}/api/status") as found:
+                    status = (await found.json())["status"]
+                if status and status["effect"]["image"] == background["url"]:
+                    break
+        body = {"id": background["id"]}
+        async with session.post(f"{url}/api/backgrounds/remove", json=body, headers=POST) as removed:
+            assert removed.status == 409
+        assert await ours(session, url) == [background]
+
+    play(gateway, stand_in_core.path, scenario)
+
+
+def bomb() -> bytes:
+    """A PNG whose header promises 400 million pixels."""
+    return b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (20_000).to_bytes(4, "big") * 2 + bytes(900)
+
+
+async def endless() -> AsyncIterator[bytes]:
+    for _ in range(MAX_IMAGE_BYTES // 65536 + 2):
+        yield bytes(65536)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (bomb, "20000 x 20000 pixels; allowed is a JPEG, PNG or WebP"),
+        (lambda: bytes(MAX_IMAGE_BYTES + 1), "larger than 8 MiB"),
+        (endless, "larger than 8 MiB"),
+        (lambda: b"", "is not an image"),
+        (lambda: b"<svg onload='alert(1)'/>", "is not an image"),
+        (lambda: image()[:200], "broken"),
+    ],
+    ids=["bomb", "long", "endless", "nothing", "svg", "cut off"],
+)
+def test_an_upload_that_is_no_picture_or_too_large_is_refused(
+    gateway: Any, tmp_path: Path, make: Callable[[], Any], said: str
+) -> None:
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        status, answer = await upload(session, url, make())
+        assert (status, answer["ok"]) == (422, False)
+        assert said in answer["errors"][0]["message"]
+        assert await ours(session, url) == []
+
+    play(gateway, tmp_path / "core.sock", scenario)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "image/svg+xml"}, 415),
+        ({"Content-Type": "multipart/form-data; boundary=x"}, 415),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/octet-stream"}, 415),
+        ({"Content-Encoding": "gzip"}, 415),
+        ({"X-Scrim": "0"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Host": "evil.example"}, 403),
+    ],
+    ids=str,
+)
+def test_an_upload_that_a_foreign_page_could_send_is_refused(
+    gateway: Any, tmp_path: Path, headers: dict[str, str], status: int
+) -> None:
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        async with session.post(f"{url}/api/backgrounds", data=image(), headers=UPLOAD | headers) as answer:
+            assert answer.status == status
+        assert await ours(session, url) == []
+
+    play(gateway, tmp_path / "core.sock", scenario)
+
+
+def test_an_upload_is_an_image_only_where_one_is_expected(gateway: Any, stand_in_core: Any) -> None:
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        for at in ("/api/settings", "/api/backgrounds/remove", "/api/login", "/api/restart"):
+            async with session.post(url + at, data=image(), headers=UPLOAD) as answer:
+                assert answer.status == 415
+
+    play(gateway, stand_in_core.path, scenario)
+
+
+def test_a_picture_by_url_goes_through_the_rules_for_images_from_outside(
+    gateway: Any, tmp_path: Path
+) -> None:
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        for address, said in (
+            ("https://127.0.0.1/x.png", "not one on the internet"),
+            ("https://169.254.169.254/latest", "not one on the internet"),
+            ("http://example.org/x.png", "is not fetched"),
+            ("file:///etc/passwd", "is not fetched"),
+            ("library:studio-000000000000", "is not fetched"),
+            ("data:image/png;base64,AAAA", "is not an image"),
+            ("nonsense", ""),
+        ):
+            body = {"url": address}
+            async with session.post(f"{url}/api/backgrounds", json=body, headers=POST) as answer:
+                assert answer.status == 422, address
+                assert said in (await answer.json())["errors"][0]["message"]
+        for body in ({}, {"url": 5}, {"url": "x", "name": "y"}, []):
+            async with session.post(f"{url}/api/backgrounds", json=body, headers=POST) as answer:
+                assert answer.status == 400
+        import base64
+
+        data = "data:image/png;base64," + base64.b64encode(image()).decode()
+        async with session.post(f"{url}/api/backgrounds", json={"url": data}, headers=POST) as answer:
+            assert (await answer.json())["background"]["title"] == "Picture"
+
+    play(gateway, tmp_path / "core.sock", scenario)
+
+
+def test_more_uploads_than_can_wait_are_told_to_come_again(gateway: Any, tmp_path: Path) -> None:
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        go_on = asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield image()[:20]
+            await go_on.wait()
+            yield image()[20:]
+
+        coming = [asyncio.create_task(upload(session, url, slow())) for _ in range(3 * MOST_WAITING)]
+        async with asyncio.timeout(DEADLINE_S):
+            while sum(task.done() for task in coming) < 2 * MOST_WAITING:
+                await asyncio.sleep(0.05)
+        assert {task.result()[0] for task in coming if task.done()} == {503}
+        go_on.set()
+        statuses = [status for status, _ in await asyncio.gather(*coming)]
+        assert sorted(statuses) == [200] * MOST_WAITING + [503] * 2 * MOST_WAITING
+        assert len(await ours(session, url)) == 1
+
+    play(gateway, tmp_path / "core.sock", scenario)
+
+
+def test_an_upload_that_does_not_come_is_given_up(
+    gateway: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scrim.gateway.web.backgrounds.UPLOAD_S", 0.2)
+
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        async def never() -> AsyncIterator[bytes]:
+            yield image()[:20]
+            await asyncio.sleep(5)
+
+        status, answer = await upload(session, url, never())
+        assert status == 422
+        assert "did not come" in answer["errors"][0]["message"]
+
+    play(gateway, tmp_path / "core.sock", scenario)
+
+
+# With a real core
+
+
+class Scrim:
+    """A real core on the demo, and a real gateway, each in its process."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], *core: str) -> None:
+        self.socket = folder / "core.sock"
+        env = environment | {"SCRIM_SOCKET": str(self.socket)}
+        start = [sys.executable, "-m", "scrim"]
+        self._core = subprocess.Popen([*start, "core", *core], env=env, stderr=subprocess.DEVNULL)
+        gateway = [*start, "gateway", "--set", "web.port=0"]
+        self.gateway = subprocess.Popen(
+            gateway, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert self.gateway.stdout is not None
+        self.url = self.gateway.stdout.readline().split()[-1].rstrip("/")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (self.gateway, self._core):
+            process.terminate()
+            process.wait(30)
+        assert self.gateway.stdout is not None
+        self.gateway.stdout.close()
+
+    def rss_mb(self) -> float:
+        text = Path(f"/proc/{self.gateway.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", text)
+        assert found is not None
+        return int(found[1]) * 1024 / 1e6
+
+
+async def running(session: aiohttp.ClientSession, url: str) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            async with session.get(f"{url}/api/status") as answer:
+                status = (await answer.json())["status"]
+            if status and status["state"] == "running":
+                return
+            await asyncio.sleep(0.1)
+
+
+async def corner(session: aiohttp.ClientSession, url: str) -> np.ndarray:
+    """The picture's upper left, which no person covers: mean RGB."""
+    async with session.get(f"{url}/snapshot.jpg?size=small") as answer:
+        assert answer.status == 200
+        return simplejpeg.decode_jpeg(await answer.read())[:20, :20].reshape(-1, 3).mean(axis=0)
+
+
+def test_what_is_uploaded_stands_behind_the_person_also_after_a_restart(
+    tmp_path: Path, scrim_environment: dict[str, str]
+) -> None:
+    async def shows(session: aiohttp.ClientSession, url: str, rgb: tuple[int, int, int]) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while np.abs(await corner(session, url) - rgb).max() > 8:
+                await asyncio.sleep(0.1)
+
+    async def choose(url: str) -> None:
+        async with aiohttp.ClientSession() as session:
+            await running(session, url)
+            _, answer = await upload(session, url, image((40, 80, 200)))
+            patch = {"effect": "image", "image": answer["background"]["url"]}
+            async with session.post(f"{url}/api/settings", json=patch, headers=POST) as changed:
+                assert (await changed.json())["ok"] is True
+            await shows(session, url, (200, 80, 40))
+
+    async def look_again(url: str) -> None:
+        async with aiohttp.ClientSession() as session:
+            await running(session, url)
+            await shows(session, url, (200, 80, 40))
+
+    small = ("--set", "camera.source=demo:", "--set", "camera.width=320", "--set", "camera.height=180")
+    with Scrim(tmp_path, scrim_environment, *small) as scrim:
+        asyncio.run(choose(scrim.url))
+        with Client(scrim.socket) as client:
+            assert str(client.status()["effect"]["image"]).startswith("library:room-")
+    with Scrim(tmp_path, scrim_environment, *small) as scrim:
+        asyncio.run(look_again(scrim.url))
+
+
+def test_with_two_viewers_stills_and_uploads_the_gateway_stays_small(
+    tmp_path: Path, scrim_environment: dict[str, str]
+) -> None:
+    async def watch(session: aiohttp.ClientSession, url: str) -> None:
+        async with session.get(f"{url}/preview.mjpg") as pictures:
+            async for _ in pictures.content.iter_any():
+                pass
+
+    async def scenario(scrim: Scrim) -> None:
+        async with aiohttp.ClientSession() as session:
+            await running(session, scrim.url)
+            idle_mb = scrim.rss_mb()
+            viewers = [asyncio.create_task(watch(session, scrim.url)) for _ in range(2)]
+            large = image(size=(4096, 4096))
+            for shade in range(4):
+                await upload(session, scrim.url, image((shade, 0, 0), (1920, 1080)))
+                await upload(session, scrim.url, large)
+                await upload(session, scrim.url, np.random.default_rng(shade).bytes(MAX_IMAGE_BYTES))
+                await corner(session, scrim.url)
+                await asyncio.sleep(1)
+            watched_mb = scrim.rss_mb()
+            for viewer in viewers:
+                viewer.cancel()
+            assert idle_mb < watched_mb < MOST_RSS_MB, (idle_mb, watched_mb)
+
+    with Scrim(tmp_path, scrim_environment, "--set", "camera.source=demo:") as scrim:
+        asyncio.run(scenario(scrim))
+
+
+def test_the_gateway_s_program_has_no_settings_in_its_arguments(
+    tmp_path: Path, scrim_environment: dict[str, str]
+) -> None:
+    with Scrim(tmp_path, scrim_environment, "--set", "camera.source=test:") as scrim:
+        command = Path(f"/proc/{scrim.gateway.pid}/cmdline").read_text().split("\0")
+        maps = Path(f"/proc/{scrim.gateway.pid}/maps").read_text()
+    assert command[1:4] == ["-P", "-m", "scrim.gateway"]
+    assert "pydantic" not in maps
