@@ -71,13 +71,12 @@ class Happenings:
 
     def _said_before(self, name: str) -> dict[str, Any] | None:
         """The same event, where nothing but others of its kind came since."""
-        if name not in _REPEATED:
-            return None
-        for event in reversed(self._events):
-            if event["event"] == name:
-                return event
-            if event["event"] not in _REPEATED:
-                break
+        if name in _REPEATED:
+            for event in reversed(self._events):
+                if event["event"] == name:
+                    return dict(event)
+                if event["event"] not in _REPEATED:
+                    break
         return None
 
     def after(self, number: int) -> dict[str, Any]:
