@@ -24,15 +24,17 @@ _BLINK_S = 2.0
 
 Pipeline = Literal["starting", "running", "degraded", "idle", "privacy", "no_camera", "error"]
 
-_PLACEHOLDERS: Mapping[str, Pipeline] = {
+PLACEHOLDERS: Mapping[str, Pipeline] = {
     "starting": "starting",
     "camera_lost": "no_camera",
     "no_safe_picture": "error",
     "effect_off": "privacy",
     "privacy": "privacy",
     "nobody": "idle",
+    "idle": "idle",
     "stopping": "starting",
 }
+"""What each of the placeholder's reasons is to Home Assistant."""
 
 
 @dataclass(slots=True)
@@ -183,5 +185,5 @@ def _pipeline_of(status: Status) -> Pipeline:
         case "starting":
             return "starting"
         case "placeholder":
-            return _PLACEHOLDERS.get(status["placeholder_reason"] or "", "error")
+            return PLACEHOLDERS.get(status["placeholder_reason"] or "", "error")
     return "degraded" if status["quality"]["level"] > 0 else "running"

@@ -8,6 +8,7 @@ export const REASONS = {
   stopping: "Camera is off",
   nobody: "Nobody is here",
   privacy: "Camera is off",
+  idle: "Nobody watches",
 };
 const EFFECTS = { blur: "Background blurred", image: "Background replaced", color: "Background replaced" };
 const CLOSERS = { settings: "here", button: "by the button", "usb host": "by the computer at the cable" };
@@ -15,7 +16,7 @@ const LEVELS = { time: "for want of time", temperature: "because it is hot", "un
 
 export const SINKS = { feed: "This page" };
 export const STAGES = { capture: "Capture", segment: "Person", matte: "Edge", composite: "Compose" };
-export const CAMERA = { live: "On", starting: "Starting", lost: "Not available", off: "Off" };
+export const CAMERA = { live: "On", starting: "Starting", lost: "Not available", off: "Off", idle: "Closed, nobody watches" };
 
 // Tone, words for the state, and what stands where the picture would be.
 export function stateOf(answer) {
