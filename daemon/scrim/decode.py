@@ -33,7 +33,9 @@ GiveUp = Callable[[], bool]
 _POLL_S = 0.02
 _LONGEST_ANSWER = 64
 _ANSWER = re.compile(r"(done|large) (\d{1,10}) (\d{1,10})|(unknown|broken|memory)")
-_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+"""What memory must have so that whoever sent it cannot change it any more."""
+
 _CHILD = [sys.executable, "-P", "-m", "scrim.decode_child"]
 _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 
@@ -98,7 +100,7 @@ def map_pixels(fd: int, width: int, height: int) -> "NDArray[np.uint8]":
         seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
     except OSError:  # no memfd
         seals = 0
-    if seals & _SEALS != _SEALS:
+    if seals & SEALS != SEALS:
         raise ImageError("the picture's memory is not sealed; its sender could change it later")
     size_bytes = os.fstat(fd).st_size
     if size_bytes != width * height * 3:
@@ -116,7 +118,7 @@ def seal(fd: int) -> None:
     Raises:
         OSError: somebody has it mapped for writing.
     """
-    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS | fcntl.F_SEAL_SEAL)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, SEALS | fcntl.F_SEAL_SEAL)
 
 
 def memory_file(name: str, data: bytes = b"") -> int:

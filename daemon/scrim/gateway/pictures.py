@@ -57,7 +57,7 @@ class PictureProvider:
             await asyncio.sleep(RETRY_S)
 
     async def _serve(self, client: AsyncClient) -> None:
-        async for wanted in client.pictures_wanted():
+        async for wanted in client.wanted("image"):
             token, url = str(wanted.get("token")), str(wanted.get("url"))
             if token == self._token:
                 continue

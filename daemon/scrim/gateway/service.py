@@ -14,6 +14,7 @@ from scrim.gateway.figures import GatewayFigures
 from scrim.gateway.heartbeat import Heartbeat
 from scrim.gateway.images import ImageFetcher
 from scrim.gateway.live_picture import LivePicture
+from scrim.gateway.models import ModelFetcher, ModelProvider
 from scrim.gateway.part import Part, keep_running
 from scrim.gateway.pictures import PictureProvider
 from scrim.gateway.shelf import Fetcher, Shelf, ShelfFirst
@@ -128,6 +129,7 @@ def _parts(
         figures: learns which parts count something.
     """
     yield PictureProvider(socket_path, fetcher)
+    yield ModelProvider(socket_path, ModelFetcher(AddressRules(settings.images.allow_hosts)))
     if settings.mqtt.is_enabled:
         from scrim.gateway.library import Library
         from scrim.gateway.mqtt.part import MqttPart

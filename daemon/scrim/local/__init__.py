@@ -9,7 +9,7 @@
 ``ring_layout``  the same for readers without NumPy
 ``messages`` the lines on the socket
 ``status``   the shape of the answer to ``status``
-``pictures`` how pictures from outside reach the core
+``desk``     how the core asks for what it cannot fetch: ``pictures``, ``model_files``
 ``place``    where the socket lies
 
 >>> from scrim.local import Client

@@ -9,7 +9,7 @@ from typing import Any, Self, cast
 
 from scrim.errors import LocalError
 from scrim.local.client import connect_error
-from scrim.local.messages import CHANGE_S, MAX_MESSAGE_BYTES, WANTED_EVENT, dump, parse_object, result_of
+from scrim.local.messages import MAX_MESSAGE_BYTES, MODEL_CHANGE_S, change_s, dump, parse_object, result_of
 from scrim.local.place import check_folder, default_path
 from scrim.local.status import Status
 
@@ -107,7 +107,7 @@ class AsyncClient:
 
     async def set(self, patch: dict[str, Any], **terms: Any) -> dict[str, Any]:  # noqa: ANN401
         """Change settings; the answer carries those now in effect. Terms: ``if_revision``, ``remember``."""
-        return await self.request("set", {"patch": patch, **terms}, CHANGE_S)
+        return await self.request("set", {"patch": patch, **terms}, change_s(patch))
 
     async def settings(self) -> dict[str, Any]:
         """``revision`` and ``settings`` in effect, without what stands in an image's URL for a secret."""
@@ -119,7 +119,7 @@ class AsyncClient:
 
     async def reset(self) -> dict[str, Any]:
         """Drop what was changed at run time."""
-        return await self.request("reset", timeout_s=CHANGE_S)
+        return await self.request("reset", timeout_s=MODEL_CHANGE_S)
 
     async def events(self) -> AsyncIterator[dict[str, Any]]:
         """Events as they come, until the core is gone."""
@@ -127,14 +127,17 @@ class AsyncClient:
         while (event := await self._events.get()) is not None:
             yield event
 
-    async def pictures_wanted(self) -> AsyncIterator[dict[str, Any]]:
-        """Register as one who fetches pictures; then ``token`` and ``url`` of each that is wanted.
+    async def wanted(self, thing: str) -> AsyncIterator[dict[str, Any]]:
+        """Register as one who fetches things; then ``token`` and ``url`` of each that is wanted.
 
-        Ends when the core is gone. The other half is in :mod:`scrim.local.pictures`.
+        Ends when the core is gone. The other half is in :mod:`scrim.local.desk`.
+
+        Args:
+            thing: ``image`` or ``model``.
         """
-        await self.request("provide_images")
+        await self.request(f"provide_{thing}s")
         while (event := await self._events.get()) is not None:
-            if event["event"] == WANTED_EVENT:
+            if event["event"] == f"{thing}_wanted":
                 yield event
 
     async def _receive(self, reader: asyncio.StreamReader) -> None:

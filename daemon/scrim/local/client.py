@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from scrim.errors import LocalError
-from scrim.local.messages import CHANGE_S, LineBuffer, dump, parse_object, result_of
+from scrim.local.messages import MODEL_CHANGE_S, LineBuffer, change_s, dump, parse_object, result_of
 from scrim.local.place import check_folder, default_path
 from scrim.local.status import Status
 
@@ -235,7 +235,7 @@ class Client:
 
     def set(self, patch: dict[str, Any], **terms: Any) -> dict[str, Any]:  # noqa: ANN401
         """Change settings; the answer carries those now in effect. Terms: ``if_revision``, ``remember``."""
-        return self.request("set", {"patch": patch, **terms}, CHANGE_S)
+        return self.request("set", {"patch": patch, **terms}, change_s(patch))
 
     def settings(self) -> dict[str, Any]:
         """``revision`` and ``settings`` in effect, without what stands in an image's URL for a secret."""
@@ -247,7 +247,7 @@ class Client:
 
     def reset(self) -> dict[str, Any]:
         """Drop what was changed at run time."""
-        return self.request("reset", timeout_s=CHANGE_S)
+        return self.request("reset", timeout_s=MODEL_CHANGE_S)
 
     def preview(self, timeout_s: float | None = None) -> "Picture | None":
         """One safe frame as it leaves now, or None when none came in time."""

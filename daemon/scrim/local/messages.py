@@ -26,10 +26,17 @@ MAX_MESSAGE_BYTES = 256 * 1024
 MAX_DEPTH = 8
 """No object or array lies deeper in another."""
 
-WANTED_EVENT = "image_wanted"
-
 CHANGE_S = 20.0
 """How long a change of settings may take: its image may be slow to come."""
+
+MODEL_CHANGE_S = 150.0
+"""How long it may take where it names a model, which may have to be fetched."""
+
+
+def change_s(patch: Mapping[str, Any]) -> float:
+    """How long the answer to this patch may take."""
+    return MODEL_CHANGE_S if "model" in patch else CHANGE_S
+
 
 _METHOD = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _REQUEST_KEYS = frozenset({"id", "method", "params"})

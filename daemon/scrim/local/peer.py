@@ -31,7 +31,7 @@ class Peer:
         connection: its socket, non-blocking.
         wants_events: it subscribed to events.
         feed_token: its subscription of the feed, 0 for none.
-        provides_images: it fetches pictures from outside.
+        provides: what it fetches from outside: image, model.
         deferred: how many of its requests are answered later.
         closing: to be dropped once what is queued was tried.
     """
@@ -41,7 +41,7 @@ class Peer:
         self.connection = connection
         self.wants_events = False
         self.feed_token = 0
-        self.provides_images = False
+        self.provides: set[str] = set()
         self.deferred = 0
         self.closing = False
         self._fds: list[int] = []

@@ -17,10 +17,18 @@ from scrim.local.feed import FeedWriter
 from scrim.local.feed_link import FEED_EVENT
 from scrim.local.listening import listen
 from scrim.local.messages import MessageTooLongError, Request, dump, failure, parse_object, parse_request
+from scrim.local.model_files import ModelDesk
 from scrim.local.peer import MIN_REQUEST_INTERVAL_S, Peer
 from scrim.local.pictures import PictureDesk
 
 log = logging.getLogger(__name__)
+
+AnyDesk = PictureDesk | ModelDesk
+
+_FOR_DESKS = frozenset(
+    {f"{desk.THING}{suffix}" for desk in (PictureDesk, ModelDesk) for suffix in ("", "_failed")}
+    | {f"provide_{desk.THING}s" for desk in (PictureDesk, ModelDesk)}
+)
 
 MAX_CLIENTS = 32
 _MAX_QUEUED_EVENTS = 1024
@@ -45,13 +53,15 @@ class LocalServer:
     """Answers on a UNIX socket, in a thread of its own.
 
     Some methods are its own: ``events`` makes the client a subscriber of events, ``feed`` of frames,
-    ``provide_images`` one who fetches pictures, delivered with ``image``. All others go to ``handler``.
+    ``provide_images`` one who fetches pictures, delivered with ``image``, and likewise for models. All others
+    go to ``handler``.
 
     Args:
         path: of the socket; mode 0660, so file permissions decide who may ask.
         handler: answers.
         feed: the frame feed, or None to refuse the method.
         pictures: asks for pictures from outside, or None to refuse the methods.
+        models: the same for models.
     """
 
     def __init__(
@@ -60,13 +70,14 @@ class LocalServer:
         handler: Handler,
         feed: FeedWriter | None = None,
         pictures: PictureDesk | None = None,
+        models: ModelDesk | None = None,
     ) -> None:
         self.path = path
         self._handler = handler
         self._feed = feed
-        self._pictures = pictures
+        self._desks: list[AnyDesk] = [desk for desk in (pictures, models) if desk is not None]
+        self._wanting: deque[AnyDesk] = deque()
         self._finished: deque[tuple[Peer, str, Future[dict[str, Any]]]] = deque()
-        self._picture_is_wanted = threading.Event()
         self._peers: list[Peer] = []
         self._events: deque[bytes] = deque(maxlen=_MAX_QUEUED_EVENTS)
         self._ring_is_new = threading.Event()
@@ -107,8 +118,8 @@ class LocalServer:
         self._stopping.clear()
         if self._feed is not None:
             self._feed.on_ring = self._announce_ring
-        if self._pictures is not None:
-            self._pictures.on_wanted = self._announce_picture
+        for desk in self._desks:
+            desk.on_wanted = partial(self._announce_wanted, desk)
         self._thread = threading.Thread(target=self._run, name="local-socket", daemon=True)
         self._thread.start()
 
@@ -118,8 +129,8 @@ class LocalServer:
             return
         if self._feed is not None:
             self._feed.on_ring = lambda: None
-        if self._pictures is not None:
-            self._pictures.on_wanted = lambda: None
+        for desk in self._desks:
+            desk.on_wanted = lambda: None
         self._stopping.set()
         self._poke()
         self._thread.join()
@@ -146,8 +157,8 @@ class LocalServer:
         self._ring_is_new.set()
         self._poke()
 
-    def _announce_picture(self) -> None:
-        self._picture_is_wanted.set()
+    def _announce_wanted(self, desk: AnyDesk) -> None:
+        self._wanting.append(desk)
         self._poke()
 
     def _announce_answer(self, peer: Peer, request_id: str, answer: "Future[dict[str, Any]]") -> None:
@@ -229,19 +240,24 @@ class LocalServer:
             result.add_done_callback(partial(self._announce_answer, peer, request.id))
         else:
             peer.queue({"id": request.id, "ok": True, "result": result})
-        if request.method == "provide_images":
-            self._send_wanted(peer)
+        for desk in self._desks:
+            if request.method == desk.registers_by:
+                self._send_wanted(desk, peer)
 
     def _result(self, peer: Peer, request: Request) -> "dict[str, Any] | Future[dict[str, Any]]":
         match request.method:
             case "events":
                 peer.wants_events = True
                 return {}
-            case "provide_images":
-                self._register_provider(peer)
+        for desk in self._desks:
+            if request.method == desk.registers_by:
+                peer.provides.add(desk.THING)
+                desk.has_provider = True
                 return {}
-            case "image" | "image_failed":
-                return self._take_picture(peer, request)
+            if request.method in desk.methods:
+                return _take_answer(desk, peer, request)
+        if request.method in _FOR_DESKS:
+            raise LocalError(f"{request.method}: this core wants none")
         return self._handler.handle(request.method, request.params)
 
     def _answer_finished(self) -> None:
@@ -262,23 +278,8 @@ class LocalServer:
         log.error("local socket: a request failed", exc_info=error)
         peer.queue(failure(request_id, LocalError("internal error; the core's log has the details")))
 
-    def _register_provider(self, peer: Peer) -> None:
-        if self._pictures is None:
-            raise LocalError("provide_images: this core wants none")
-        peer.provides_images = self._pictures.has_provider = True
-
-    def _take_picture(self, peer: Peer, request: Request) -> dict[str, Any]:
-        fd = peer.take_fd()
-        try:
-            if self._pictures is None:
-                raise LocalError(f"{request.method}: this core wants none")
-            return self._pictures.answer(request.method, request.params, fd)
-        finally:
-            if fd >= 0:
-                os.close(fd)
-
-    def _send_wanted(self, peer: Peer) -> None:
-        if self._pictures is not None and (event := self._pictures.request()) is not None:
+    def _send_wanted(self, desk: AnyDesk, peer: Peer) -> None:
+        if (event := desk.request()) is not None:
             peer.queue(event)
 
     def _start_feed(self, peer: Peer, request_id: str) -> None:
@@ -298,10 +299,10 @@ class LocalServer:
             for peer in self._peers:
                 if peer.wants_events:
                     peer.queue_line(line)
-        if self._picture_is_wanted.is_set():
-            self._picture_is_wanted.clear()
-            for peer in self._providers()[-1:]:
-                self._send_wanted(peer)
+        while self._wanting:
+            desk = self._wanting.popleft()
+            for peer in self._providers(desk)[-1:]:
+                self._send_wanted(desk, peer)
         if self._ring_is_new.is_set():
             self._ring_is_new.clear()
             for peer in self._peers:
@@ -341,12 +342,23 @@ class LocalServer:
         if peer.feed_token and self._feed is not None:
             self._feed.unsubscribe(peer.feed_token)
         peer.close()
-        if peer.provides_images and self._pictures is not None:
-            if self._providers():
-                self._picture_is_wanted.set()  # the next in line may have to take over
+        for desk in self._desks:
+            if desk.THING not in peer.provides:
+                continue
+            if self._providers(desk):
+                self._wanting.append(desk)  # the next in line may have to take over
             else:
-                self._pictures.provider_left()
+                desk.provider_left()
 
-    def _providers(self) -> list[Peer]:
-        """Who fetches pictures, the newest last: that one is asked."""
-        return [peer for peer in self._peers if peer.provides_images]
+    def _providers(self, desk: AnyDesk) -> list[Peer]:
+        """Who fetches for a desk, the newest last: that one is asked."""
+        return [peer for peer in self._peers if desk.THING in peer.provides]
+
+
+def _take_answer(desk: AnyDesk, peer: Peer, request: Request) -> dict[str, Any]:
+    fd = peer.take_fd()
+    try:
+        return desk.answer(request.method, request.params, fd)
+    finally:
+        if fd >= 0:
+            os.close(fd)
