@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from scrim.errors import ConfigError, ImageError, LocalError, Problem
 from scrim.local.client import Client
 from scrim.local.messages import MAX_MESSAGE_BYTES, parse_object
-from scrim.local.status import CameraStatus, EffectStatus, SinkStatus, Status
+from scrim.local.status import CameraStatus, EffectStatus, ModelStatus, SinkStatus, Status
 from scrim.patch import combine, parse_assignment
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ examples:
   scrim ctl set effect=blur strength=high
   scrim ctl set effect=color color=teal
   scrim ctl set effect=image image=https://example.org/room.jpg fit=cover
+  scrim ctl set model.name=person-384x208             another model, fetched first if it has to be
   scrim ctl set camera.is_enabled=false               close the camera; true opens it again
   scrim ctl set --file patch.json                     as the page and other programs send it
   scrim ctl preview now.jpg                           what others see now
@@ -40,6 +42,7 @@ Exit status: 0 done; 1 not done, or no core; 2 a wrong command line; 78 settings
 _PREVIEW_S = 5.0
 _BACK_S = 30.0
 _BACK_POLL_S = 0.1
+_PROGRESS_S = 0.5
 _WATCH_S = 1.0
 _JPEG_QUALITY = 92
 _STILLS = (".jpg", ".jpeg", ".png")
@@ -123,7 +126,7 @@ def table(status: Status) -> str:
             "{rate_in_hz:g} /s in, {rate_out_hz:g} /s out, {dropped} dropped".format(**status["frames"]),
         ),
         ("latency", "{p50:g} ms, 19 of 20 within {p95:g} ms".format(**status["latency_ms"])),
-        ("model", "{name}, {form}, {runtime}".format(**status["model"])),
+        ("model", _model_text(status["model"])),
         *((f"sink {sink['name']}", _sink_text(sink)) for sink in status["sinks"]),
         ("memory", f"{status['rss_mb']:g} MB"),
         ("scrim", "{version}, up {uptime_s:.0f} s, settings revision {revision}".format(**status)),
@@ -151,6 +154,12 @@ def _camera_text(camera: CameraStatus) -> str:
     return ", ".join(filter(None, parts))
 
 
+def _model_text(model: ModelStatus) -> str:
+    fetching = model["fetching"]
+    coming = f"; {fetching['name']} is being fetched" if fetching is not None else ""
+    return "{name}, {form}, {runtime}".format(**model) + _why(model["error"]) + coming
+
+
 def _sink_text(sink: SinkStatus) -> str:
     watched = "" if sink["consumers"] is None else f", {sink['consumers']} watching"
     frames = f"{sink['delivered']} frames, {sink['dropped']} dropped"
@@ -168,9 +177,43 @@ def _set(options: argparse.Namespace) -> int:
         raise ConfigError(
             [Problem("ctl set", "(nothing)", "nothing is to be changed", "KEY=VALUE or --file")]
         )
-    with Client(options.socket) as client:
-        _tell(client.set(combine(patches)), is_json=options.json)
+    patch = combine(patches)
+    with Client(options.socket) as client, _shown_progress(options.socket, is_wanted="model" in patch):
+        answer = client.set(patch)
+    _tell(answer, is_json=options.json)
     return 0
+
+
+@contextlib.contextmanager
+def _shown_progress(socket: Path | None, *, is_wanted: bool) -> Iterator[None]:
+    """Show how far a model has come that the core fetches meanwhile."""
+    is_over = threading.Event()
+    showing = threading.Thread(target=_show_progress, args=(socket, is_over), daemon=True)
+    if is_wanted:
+        showing.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        if is_wanted:
+            showing.join()
+
+
+def _show_progress(socket: Path | None, is_over: threading.Event) -> None:
+    bar = None
+    with contextlib.suppress(LocalError), Client(socket) as client:
+        while not is_over.wait(_PROGRESS_S):
+            fetching = client.status()["model"]["fetching"]
+            if fetching is None:
+                continue
+            if bar is None:
+                from tqdm import tqdm
+
+                bar = tqdm(desc=f"fetching {fetching['name']}", unit="B", unit_scale=True, leave=False)
+            bar.total = fetching["total_bytes"]
+            bar.update(fetching["bytes"] - bar.n)
+    if bar is not None:
+        bar.close()
 
 
 def _reset(options: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from scrim.core.images import Images, decode_image
 from scrim.core.ladder import Level
 from scrim.core.look import kept_regions, prepare_look
 from scrim.core.loops import OutletLoop, PipelineLoop
-from scrim.core.models import Models
+from scrim.core.models import FirstModel, Models
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
 from scrim.core.privacy import SETTINGS_PARTY, Privacy
@@ -216,7 +216,8 @@ class Run:
         images = Images((folder,), decode=decode_image)
         self._privacy.follow(self.pipeline.forget)
         switch = self._privacy.switch(SETTINGS_PARTY)
-        models = Models(settings.model, _loaded(model), self.pipeline, self._load, lambda: ())
+        first = FirstModel(settings.model, settings.model, _loaded(model))
+        models = Models(first, self.pipeline, load=self._load, offer=lambda: ())
         self.control = parts.control(
             settings,
             self.pipeline,

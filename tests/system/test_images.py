@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import hashlib
 import os
 import re
 import shutil
@@ -22,13 +23,16 @@ from scrim.decode import decode
 from scrim.errors import ImageError
 from scrim.gateway.addresses import Address, AddressRules
 from scrim.gateway.images import Encoded, ImageFetcher, Limits
+from scrim.gateway.models import ModelFetcher
 from scrim.image_header import MAX_IMAGE_BYTES
+from scrim.local.model_files import MOST_BYTES as MOST_MODEL_BYTES
 
 OPEN, CLOSED = "127.0.0.2", "127.0.0.1"
 """Both reach the server; the tests' rules take the first for an address on the internet."""
 
 QUICK = Limits(connect_s=0.5, total_s=1.0, most_bytes=64 * 1024)
 PNG = cv2.imencode(".png", np.full((30, 40, 3), (10, 20, 30), np.uint8))[1].tobytes()
+LARGE = bytes(range(256)) * (9 * 4096)
 GZIP_BOMB = gzip.compress(bytes(50 * 2**20))
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -70,6 +74,7 @@ STATIC = {
     "garbage": b"\x16\x03\x01" + bytes(range(255, 0, -1)),
     "page": whole(b"<html>no image</html>", "Content-Type: image/png"),
     "good": whole(PNG),
+    "large": whole(LARGE),
 }
 
 
@@ -376,6 +381,64 @@ def test_a_handshake_that_does_not_come_and_one_that_is_none():
                 await fetcher().fetch(server["good"].replace("http:", "https:"))
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("drip", "did not come within 1 s"),
+        ("silent", "did not come within 1 s"),
+        ("endless", r"larger than 0\.0625 MiB; allowed is a TensorFlow Lite model"),
+        ("loop", "redirected more than 3 times"),
+        ("gzip", "sent compressed"),
+        ("truncated", "broke off before its end"),
+        ("status/404", r"answered 404 Not Found$"),
+        (f"to/{b'http://127.0.0.2/x'.hex()}", "leads to http:, which is not fetched; allowed is https:"),
+        (f"to/{b'https://127.0.0.1/x'.hex()}", "which is not one on the internet"),
+        (f"to/{b'https://[::1]/x'.hex()}", "which is not one on the internet"),
+    ],
+)
+def test_models_are_fetched_by_the_same_rules(certificate: Path, path: str, said: str):
+    async def scenario() -> None:
+        async with chaos(server_context(certificate)) as server:
+            url = server[path].replace("http:", "https:")
+            with pytest.raises(ImageError, match=said):
+                await model_fetcher(certificate).fetch_file(url)
+
+    asyncio.run(scenario())
+
+
+def test_a_model_may_be_larger_than_an_image_and_says_how_far_it_is(certificate: Path):
+    told: list[tuple[int, int | None]] = []
+
+    async def scenario() -> Encoded:
+        async with chaos(server_context(certificate)) as server:
+            url = server["large"].replace("http:", "https:")
+            fetcher = model_fetcher(certificate, Limits(total_s=60, most_bytes=MOST_MODEL_BYTES))
+            return await fetcher.fetch_file(url, lambda count, total: told.append((count, total)))
+
+    with asyncio.run(scenario()) as encoded:
+        assert encoded.size_bytes == len(LARGE) > MAX_IMAGE_BYTES
+        assert encoded.sha256 == hashlib.sha256(LARGE).hexdigest()
+    assert told[-1] == (len(LARGE), len(LARGE))
+    assert told == sorted(told)
+
+
+def test_a_model_is_not_fetched_without_encryption_nor_from_a_data_url():
+    for url in (f"http://{OPEN}/x", "data:,x", "file:///etc/passwd", "ftp://127.0.0.2/x"):
+        with pytest.raises(ImageError, match=r"is not fetched|is no URL"):
+            asyncio.run(ModelFetcher(AddressRules(is_public=is_open)).fetch_file(url))
+
+
+def server_context(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def model_fetcher(certificate: Path, limits: Limits = QUICK) -> ModelFetcher:
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    return ModelFetcher(AddressRules(is_public=is_open), tls=trusting, limits=limits)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 import scrim.core.capture
 from scrim.config import Settings
-from scrim.core.control import RESULTS
+from scrim.core.changes import RESULTS
 from scrim.core.events import NAMES, Event, Observers
 from scrim.core.metrics import Figures
 from scrim.core.service import run

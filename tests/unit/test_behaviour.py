@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scrim.core.control import RESULTS
+from scrim.core.changes import RESULTS
 from scrim.core.events import NAMES, StateWatch
 from scrim.core.health import HealthReader, ProcessReader
 from scrim.core.metrics import DeviceFigures, Figures, Metrics

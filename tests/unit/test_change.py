@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scrim.config import Settings
+from scrim.core.changes import InEffect, SupersededError, answer_of
 from scrim.core.composite.placeholder import PlaceholderPainter
-from scrim.core.control import Control, InEffect, SupersededError, answer_of
+from scrim.core.control import Control
 from scrim.core.images import Images, decode_image
 from scrim.core.look import first_look, image_url, make_look
 from scrim.core.outlet import Outlet

@@ -1,24 +1,31 @@
 """Another model while it runs: prepared aside, swapped between two frames, rolled back whole."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import pytest
 
 from scrim.config import ModelSettings, Settings
+from scrim.core import models as models_module
+from scrim.core.changes import InEffect, SupersededError
 from scrim.core.composite.placeholder import PlaceholderPainter
 from scrim.core.control import Control
 from scrim.core.images import Images, decode_image
 from scrim.core.look import prepare_look
-from scrim.core.models import Models, first_model
+from scrim.core.model_store import ModelStore
+from scrim.core.models import FirstModel, Models, first_model
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
+from scrim.core.privacy import SETTINGS_PARTY, Privacy
 from scrim.core.segment.loading import LoadedModel
-from scrim.core.segment.model import InputSpec, ModelSpec, OutputSpec
-from scrim.errors import ConfigError, ModelError, SegmentError
+from scrim.core.segment.model import InputSpec, ModelSpec, NotFetchedError, OutputSpec
+from scrim.errors import ConfigError, LocalError, ModelError, SegmentError
 from scrim.frame import Frame, FramePool, Mask, Plane, Planes, SafeFrame
 
 SIZE = (96, 64)
@@ -69,9 +76,8 @@ class Rig:
         self.asked: list[ModelSettings] = []
         look = prepare_look(settings, SIZE, 1, (folder,))
         self.pipeline = Pipeline(SIZE, self.first, look, FramePool(SIZE, 6))
-        self.models = Models(
-            settings.model, loaded(self.first, FIRST), self.pipeline, self._load, self._offer
-        )
+        first = FirstModel(settings.model, settings.model, loaded(self.first, FIRST))
+        self.models = Models(first, self.pipeline, load=self._load, offer=self._offer)
         outlet = Outlet(PlaceholderPainter(SIZE), 1 / 30)
         images = Images((folder,), decode=decode_image)
         self.control = Control(settings, self.pipeline, outlet, images, models=self.models)
@@ -227,8 +233,8 @@ def test_a_model_that_was_chosen_at_run_time_and_is_gone_gives_way_to_the_file_s
             raise ModelError("model.name = gone: not here")
         return loaded(Level(0), settings.name)
 
-    settings, model = first_model(wanted, base, load)
-    assert (settings, model.spec.name) == (base, FIRST)
+    first = first_model(wanted, base, load)
+    assert (first.settings, first.in_use, first.model.spec.name, first.awaited) == (base, base, FIRST, ())
     assert "gone: not here; the settings file's model is used instead" in caplog.text
     with pytest.raises(ModelError, match="gone"):
         first_model(wanted, wanted, load)
@@ -254,3 +260,225 @@ def test_what_goes_out_keeps_its_format_and_what_was_set_is_told(rig: Rig):
 def test_a_picture_on_its_side_needs_a_restart(rig: Rig, rotate: int, needed: tuple[str, ...]):
     rig.control.change({"camera": {"rotate": rotate}})
     assert rig.control.in_effect.restart_needed == needed
+
+
+# Models that have to be fetched.
+
+FAR: dict[str, Any] = {"model": {"name": "far"}}
+
+
+class Store:
+    """Brings models when it is told to."""
+
+    def __init__(self) -> None:
+        self.wanted: list[tuple[str, Callable[[ModelError | None], None]]] = []
+        self.given_up = 0
+        self.fetching = None
+
+    def want(self, specs: Any, done: Callable[[ModelError | None], None]) -> None:
+        self.wanted.append((specs[0].name, done))
+
+    def give_up(self) -> None:
+        self.given_up += 1
+
+    def done(self, number: int, error: ModelError | None = None) -> None:
+        self.wanted[number][1](error)
+
+
+def far_spec(name: str = "far") -> ModelSpec:
+    return replace(loaded(Level(0), name).spec, url=f"https://models.example/{name}")
+
+
+class FarRig(Rig):
+    """The same with a store; ``far`` and ``farther`` are not here yet."""
+
+    def __init__(self, folder: Path, awaited: tuple[ModelSpec, ...] = ()) -> None:
+        super().__init__(folder)
+        self.store = Store()
+        self.far = Level(0)
+        for name in ("far", "farther"):
+            self.here[name] = NotFetchedError([far_spec(name)])
+        settings = self.control.settings.patched(FAR) if awaited else self.control.settings
+        in_use = Settings().model
+        first = FirstModel(settings.model, in_use, loaded(self.first, FIRST), awaited)
+        store = cast("ModelStore", self.store)
+        self.models = Models(first, self.pipeline, store, load=self._load, offer=self._offer)
+        images = Images((folder,), decode=decode_image)
+        outlet = Outlet(PlaceholderPainter(SIZE), 1 / 30)
+        self.privacy = Privacy(outlet)
+        self.control = Control(
+            settings,
+            self.pipeline,
+            outlet,
+            images,
+            base=Settings().patched(TEAL),
+            switch=self.privacy.switch(SETTINGS_PARTY),
+            models=self.models,
+        )
+
+    def submit(self, patch: dict[str, Any]) -> "Future[InEffect]":
+        answer = self.control.submit(patch)
+        self.control.step()
+        return answer
+
+    def arrive(self, number: int = -1) -> None:
+        self.here["far"] = self.far
+        self.store.done(number)
+        self.control.step()
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> FarRig:
+    return FarRig(tmp_path)
+
+
+def test_a_change_whose_model_is_fetched_lets_others_pass_and_is_made_when_it_is_here(far: FarRig):
+    answer = far.submit(FAR | {"strength": "low"})
+    assert not answer.done()
+    assert [name for name, _ in far.store.wanted] == ["far"]
+    assert far.submit({"color": "red"}).result().revision == 2
+    assert far.is_person_shown()
+    far.arrive()
+    made = answer.result()
+    assert (made.settings.model.name, made.revision) == ("far", 3)
+    assert made.settings.background_blur.strength == "low"
+    assert made.settings.background_replacement.default_color == "#ff0000"
+    assert not far.is_person_shown()
+
+
+def test_a_model_that_cannot_be_had_changes_nothing(far: FarRig):
+    answer = far.submit(FAR | {"strength": "low"})
+    far.store.done(0, ModelError("https://models.example/far: the server answered 404 Not Found"))
+    with pytest.raises(ConfigError, match="404 Not Found") as caught:
+        answer.result()
+    assert caught.value.problems[0].key == "model.name"
+    assert caught.value.in_effect is not None
+    nothing_changed(far)
+    assert far.control.results == {"made": 0, "refused": 1, "superseded": 0, "failed": 0}
+
+
+def test_a_model_that_is_here_and_does_not_work_changes_nothing(far: FarRig):
+    answer = far.submit(FAR)
+    far.far.mask = SegmentError("the model is broken")
+    far.arrive()
+    with pytest.raises(ConfigError, match="does not work"):
+        answer.result()
+    nothing_changed(far)
+
+
+@pytest.mark.parametrize("later", [OTHER, {"model": {"name": FIRST}}, {"model": {"form": "auto"}}, None])
+def test_what_is_said_of_the_model_later_wins(far: FarRig, later: dict[str, Any] | None):
+    answer = far.submit(FAR)
+    second = far.control.submit(later) if later is not None else far.control.reset()
+    far.control.step()
+    in_effect = second.result().settings.model.name
+    assert in_effect == ("other" if later is OTHER else FIRST)
+    assert isinstance(answer.exception(), SupersededError)
+    assert far.store.given_up == 1
+    far.arrive(0)
+    assert far.control.settings.model.name == in_effect
+
+
+def test_of_two_models_to_be_fetched_the_later_wins(far: FarRig):
+    earlier, later = far.submit(FAR), far.submit({"model": {"name": "farther"}})
+    assert isinstance(earlier.exception(), SupersededError)
+    far.arrive(0)
+    assert not later.done()
+    far.here["farther"] = far.far
+    far.store.done(1)
+    far.control.step()
+    assert later.result().settings.model.name == "farther"
+
+
+def test_a_model_that_comes_late_does_not_overtake_a_later_word(far: FarRig):
+    """It is here, but before its turn another model has been asked for."""
+    answer = far.submit(FAR)
+    far.here["far"] = far.far
+    other = far.control.submit(OTHER)
+    far.store.done(0)
+    far.control.step()
+    far.control.step()
+    assert other.result().settings.model.name == "other"
+    assert isinstance(answer.exception(), SupersededError)
+    assert far.control.settings.model.name == "other"
+
+
+def test_a_change_that_waits_for_its_model_closes_the_camera_already(far: FarRig):
+    answer = far.submit(FAR | {"camera": {"is_enabled": False}})
+    assert far.privacy.is_private
+    far.submit({"color": "red"})
+    assert far.privacy.is_private
+    far.store.done(0, ModelError("404"))
+    assert isinstance(answer.exception(), ConfigError)
+    assert not far.privacy.is_private
+
+
+def test_a_core_that_stops_answers_who_waits_for_a_model(far: FarRig):
+    answer = far.submit(FAR)
+    far.control.close()
+    with pytest.raises(LocalError, match="stopping"):
+        answer.result()
+    far.store.done(0)
+
+
+def test_without_a_store_what_to_save_where_is_said(rig: Rig):
+    rig.here["far"] = NotFetchedError([far_spec()])
+    with pytest.raises(ConfigError, match=r"save https://models\.example/far there"):
+        rig.control.change(FAR)
+    nothing_changed(rig)
+
+
+def test_another_model_stands_in_for_one_that_is_not_fetched():
+    def load(settings: ModelSettings) -> LoadedModel:
+        if settings.name in here:
+            return loaded(Level(0), settings.name)
+        raise NotFetchedError([far_spec()]) if settings.name == "far" else ModelError("broken")
+
+    far, base = ModelSettings(name="far", form="int8"), ModelSettings(name="base")
+    here = {"base", FIRST}
+    first = first_model(far, base, load)
+    assert (first.settings, first.in_use, [spec.name for spec in first.awaited]) == (far, base, ["far"])
+    here = {FIRST}
+    for given in (base, far):
+        first = first_model(far, given, load)
+        assert (first.settings, first.in_use.name, first.in_use.form) == (far, FIRST, "auto")
+    here = set()
+    with pytest.raises(ModelError, match="broken"):
+        first_model(far, far, load)
+
+
+def test_what_stands_in_gives_way_when_the_model_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    now_s = [1000.0]
+    monkeypatch.setattr(models_module.time, "monotonic", lambda: now_s[0])
+    rig = FarRig(tmp_path, (far_spec(),))
+    assert rig.models.missing is not None
+    assert "is not fetched yet" in rig.models.missing
+    assert rig.is_person_shown()
+    tries = []
+    for _ in range(9):
+        while len(rig.store.wanted) == len(tries):
+            now_s[0] += 1
+            rig.models.fetch_awaited(rig.control._awaited_is_here)
+        tries.append(now_s[0])
+        rig.store.done(-1, ModelError("the gateway is not running"))
+    pauses = [later - earlier for earlier, later in pairwise(tries)]
+    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
+    assert rig.models.missing == "the gateway is not running"
+    rig.control.change({"strength": "high"})
+    assert rig.is_person_shown(), "an unrelated change waits for no model"
+    now_s[0] += 60
+    rig.models.fetch_awaited(rig.control._awaited_is_here)
+    rig.arrive()
+    assert rig.models.missing is None
+    assert not rig.is_person_shown()
+    assert (rig.control.settings.model.name, rig.control.revision) == ("far", 3)
+
+
+def test_another_model_may_be_chosen_while_one_stands_in(tmp_path: Path):
+    rig = FarRig(tmp_path, (far_spec(),))
+    rig.control.step()
+    assert len(rig.store.wanted) == 1
+    assert rig.submit(OTHER).result().settings.model.name == "other"
+    assert rig.models.missing is None
+    rig.arrive(0)
+    assert rig.models.current.spec.name == "other"

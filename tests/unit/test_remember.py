@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from scrim.config import Settings
-from scrim.core.control import InEffect
+from scrim.core.changes import InEffect
 from scrim.core.remember import Memory
 from scrim.statefile import StateFile
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from scrim.core.control import Control, InEffect, Terms, answer_of
+from scrim.core.changes import InEffect, Terms, answer_of
+from scrim.core.control import Control
 from scrim.core.report import Report
 from scrim.errors import LocalError
 

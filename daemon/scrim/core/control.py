@@ -6,17 +6,34 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from scrim.config import Settings, restart_needed
-from scrim.core.composite.placeholder import Reason
+from scrim.core.changes import (
+    FIRST_RETRY_S,
+    LAST_RETRY_S,
+    NO_TERMS,
+    RAW_NOT_ALLOWED,
+    RESULTS,
+    Change,
+    InEffect,
+    Result,
+    SupersededError,
+    Terms,
+    answer_of,
+    hidden_by,
+    result_of,
+    superseded,
+)
 from scrim.core.images import Image, Images
 from scrim.core.look import image_url, make_look
 from scrim.core.models import Candidate, Models
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Look, Pipeline
 from scrim.core.privacy import SETTINGS_PARTY, Privacy, PrivacySwitch
+from scrim.core.segment.model import NotFetchedError
 from scrim.errors import ConfigError, ImageError, LocalError, ModelError, Problem, ScrimError
 from scrim.image_header import FORMATS
 from scrim.image_url import shown
@@ -27,78 +44,16 @@ logger = logging.getLogger(__name__)
 MAX_WAITING = 64
 """Changes that may wait for their turn."""
 
-FIRST_RETRY_S = 2.0
-LAST_RETRY_S = 60.0
-"""The pause between two tries for an image that was not to be had at start doubles from the first to this."""
-
 _IDLE_S = 0.5
-
-
-Result = Literal["made", "refused", "superseded", "failed"]
-"""What became of a change that was asked for; one that changes nothing counts as made."""
-
-RESULTS: tuple[Result, ...] = get_args(Result)
-
-
-class SupersededError(LocalError):
-    """A later change came before this one was ready; nothing of it is in effect."""
-
-
-@dataclass(frozen=True, slots=True)
-class InEffect:
-    """Settings in effect, and their revision.
-
-    Attributes:
-        settings: all of them.
-        revision: counts up by one with each change.
-        restart_needed: keys whose values come into effect when the core is started again.
-        is_remembered: they are to survive a restart.
-    """
-
-    settings: Settings
-    revision: int
-    restart_needed: tuple[str, ...] = ()
-    is_remembered: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """On what terms a change is asked for.
-
-    Attributes:
-        if_revision: only while this revision is in effect; None for whichever.
-        is_remembered: it is to survive a restart. One that is not may still be written with a later one that
-            is: settings are remembered whole.
-    """
-
-    if_revision: int | None = None
-    is_remembered: bool = True
-
-
-@dataclass(slots=True)
-class _Change:
-    """One request on its way.
-
-    Attributes:
-        apply: makes the settings that are wanted out of those in effect.
-        patch: what was asked for, as it came; empty for a reset.
-        wanted: what comes of it if everything that waits before it succeeds.
-        terms: on which it is made.
-        answer: what is in effect afterwards.
-    """
-
-    apply: Callable[[Settings], Settings]
-    patch: Mapping[str, Any]
-    wanted: Settings
-    terms: Terms = Terms()
-    answer: "Future[InEffect]" = field(default_factory=Future)
 
 
 class Control:
     """Changes settings whole or not at all. ``submit`` may be called from any thread, ``step`` from one.
 
     Changes are made one after the other, in the order in which they came. One whose image is still on its way
-    gives way to any later one that is not refused: what came last wins, whatever arrives when.
+    gives way to any later one that is not refused: what came last wins, whatever arrives when. One whose
+    model has to be fetched, which may take minutes, steps aside: others are made meanwhile, and it gives way
+    only to what is said of the model later.
 
     Args:
         settings: in effect at start.
@@ -137,8 +92,9 @@ class Control:
         self._images = images if images is not None else Images()
         self._base = base if base is not None else settings
         self._switch = switch if switch is not None else Privacy(outlet).switch(SETTINGS_PARTY)
-        self._waiting: deque[_Change] = deque()
-        self._making: _Change | None = None
+        self._waiting: deque[Change] = deque()
+        self._making: Change | None = None
+        self._aside: Change | None = None
         self._lock = threading.Condition(threading.Lock())
         self._count_lock = threading.Lock()
         self._is_closed = False
@@ -164,7 +120,7 @@ class Control:
         """Counts up by one with each change."""
         return self._in_effect.revision
 
-    def submit(self, patch: Mapping[str, Any], terms: Terms = Terms()) -> "Future[InEffect]":
+    def submit(self, patch: Mapping[str, Any], terms: Terms = NO_TERMS) -> "Future[InEffect]":
         """Ask for a change; it is checked at once and made by ``step``.
 
         Args:
@@ -211,6 +167,8 @@ class Control:
             self._make(change)
         elif self.missing is not None and time.monotonic() >= self._next_try_s:
             self._try_missing()
+        elif self._models is not None and self._aside is None:
+            self._models.fetch_awaited(self._awaited_is_here)
         if self._in_effect is not before:
             self.on_change(self._in_effect)
 
@@ -218,13 +176,14 @@ class Control:
         """Take no more changes; wake whoever waits."""
         with self._lock:
             self._is_closed = True
-            waiting, self._waiting = tuple(self._waiting), deque()
+            waiting = [change for change in (self._aside, *self._waiting) if change]
+            self._waiting, self._aside = deque(), None
             self._lock.notify_all()
         for change in waiting:
             change.answer.set_exception(self._telling(LocalError("scrim is stopping; nothing was changed")))
 
     def _submit(
-        self, apply: Callable[[Settings], Settings], patch: Mapping[str, Any], terms: Terms = Terms()
+        self, apply: Callable[[Settings], Settings], patch: Mapping[str, Any], terms: Terms = NO_TERMS
     ) -> "Future[InEffect]":
         try:
             return self._queued(apply, patch, terms)
@@ -236,7 +195,7 @@ class Control:
         self, apply: Callable[[Settings], Settings], patch: Mapping[str, Any], terms: Terms
     ) -> "Future[InEffect]":
         with self._lock:
-            change = _Change(apply, patch, apply(self._expected()), terms)
+            change = Change(apply, patch, apply(self._expected()), terms)
             if self._is_closed or len(self._waiting) >= MAX_WAITING:
                 raise LocalError("set: too many changes wait already; try again in a second")
             self._waiting.append(change)
@@ -247,19 +206,23 @@ class Control:
     def _expected(self) -> Settings:
         """The settings once everything on its way is done but what the next request would overtake."""
         on_its_way = [self._making, *self._waiting] if self._making else self._waiting
-        settled = [change.wanted for change in on_its_way if not self._loads(change.wanted)]
+        settled = [
+            change.wanted for change in on_its_way if not change.is_back and not self._loads(change.wanted)
+        ]
         return settled[-1] if settled else self.settings
 
-    def _next(self) -> _Change | None:
+    def _next(self) -> Change | None:
         with self._lock:
             if not self._waiting and not self._is_closed:
                 self._lock.wait(_IDLE_S)
             self._making = self._waiting.popleft() if self._waiting else None
             return self._making
 
-    def _make(self, change: _Change) -> None:
+    def _make(self, change: Change) -> None:
         try:
             made = self._made(change)
+        except NotFetchedError as error:
+            self._step_aside(change, error)
         except ScrimError as error:
             self._settle(error)
             change.answer.set_exception(self._telling(error))
@@ -269,6 +232,8 @@ class Control:
             self._settle(unknown)
             change.answer.set_exception(self._telling(unknown))
         else:
+            if change.is_about_model and not change.is_back:
+                self._give_up_aside()
             self._settle()
             change.answer.set_result(made)
 
@@ -281,15 +246,15 @@ class Control:
 
     def _count(self, error: ScrimError | None) -> None:
         with self._count_lock:
-            self.results[_result_of(error)] += 1
+            self.results[result_of(error)] += 1
 
     def _heed_switch(self) -> None:
         """Close the camera as soon as that is asked for: a change that waits for its turn counts already."""
-        on_its_way = [self._making, *self._waiting] if self._making else self._waiting
+        on_its_way = [change for change in (self._making, self._aside, *self._waiting) if change]
         wants_off = any(not change.wanted.camera.is_enabled for change in on_its_way)
         self._switch.set_private(wants_off or not self.settings.camera.is_enabled)
 
-    def _made(self, change: _Change) -> InEffect:
+    def _made(self, change: Change) -> InEffect:
         asked = change.terms.if_revision
         if asked is not None and asked != self.revision:
             raise LocalError(
@@ -297,14 +262,15 @@ class Control:
             )
         was_off = self.settings.effect == "off"
         wanted = change.apply(self.settings)
-        if wanted != self.settings:
-            self._swap(wanted, is_remembered=change.terms.is_remembered)
+        if wanted != self.settings or change.brings_model:
+            self._swap(wanted, is_remembered=change.terms.is_remembered, brings_model=change.brings_model)
         if (not was_off or switches_effect(change.patch)) and hidden_by(wanted):
-            raise ConfigError([_RAW_NOT_ALLOWED], "request")
+            raise ConfigError([RAW_NOT_ALLOWED], "request")
         return self.in_effect
 
-    def _swap(self, wanted: Settings, *, is_remembered: bool = True) -> None:
-        candidate = self._candidate(wanted)
+    def _swap(self, wanted: Settings, *, is_remembered: bool = True, brings_model: bool = False) -> None:
+        is_other = wanted.model != self.settings.model
+        candidate = self._candidate(wanted) if is_other or brings_model else None
         try:
             look = self._prepare(wanted, self.revision + 1)
         except BaseException:
@@ -322,15 +288,14 @@ class Control:
 
     def _candidate(self, wanted: Settings) -> Candidate | None:
         """Another model, ready to be used; None where it stays the same."""
-        if self._models is None or wanted.model == self.settings.model:
+        if self._models is None:
             return None
         try:
             return self._models.prepare(wanted.model)
+        except NotFetchedError:
+            raise
         except ModelError as error:
-            key = "name" if wanted.model.name != self.settings.model.name else "form"
-            allowed = ", ".join(self._models.offered) if key == "name" else "auto, or a form that it has"
-            problem = Problem(f"model.{key}", getattr(wanted.model, key), str(error), allowed)
-            raise ConfigError([problem], "request") from None
+            raise self._models.refused(wanted.model, error) from None
 
     def _discard(self, candidate: Candidate | None) -> None:
         if candidate and self._models:
@@ -340,11 +305,11 @@ class Control:
         """Everything that can fail or take long; nothing is touched."""
         loads = self._loads(wanted)
         if loads and self._is_overtaken():
-            raise _superseded()
+            raise superseded()
         url = image_url(wanted)
         look = make_look(wanted, self._pipeline.size, revision, self._image(url) if url else None)
         if loads and self._is_overtaken():
-            raise _superseded()
+            raise superseded()
         return look
 
     def _loads(self, wanted: Settings) -> bool:
@@ -356,14 +321,14 @@ class Control:
             return self._images.get(url, self._is_overtaken)
         except ImageError as error:
             if self._is_overtaken():
-                raise _superseded() from None
+                raise superseded() from None
             key = "background_replacement.background_image_url"
             message = str(error).removeprefix(f"{shown(url)}: ")
             message = message.removeprefix(f"background_image_url = {shown(url)!r}: ")
             raise ConfigError([Problem(key, shown(url), message, FORMATS)], "request") from None
 
     def _is_overtaken(self) -> bool:
-        return bool(self._waiting) or self._is_closed
+        return any(not change.is_back for change in self._waiting) or self._is_closed
 
     def _try_missing(self) -> None:
         """The image named at start, once more; black stands in for it meanwhile."""
@@ -377,44 +342,56 @@ class Control:
             self._next_try_s = time.monotonic() + self._retry_s
             self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
 
+    def _step_aside(self, change: Change, error: NotFetchedError) -> None:
+        """Let others be made until the change's model has been fetched."""
+        self._give_up_aside()
+        with self._lock:
+            self._making, self._aside = None, change
+            self._heed_switch()
+        if self._models is not None:
+            self._models.fetch(error.specs, partial(self._fetched, change))
+
+    def _fetched(self, change: Change, error: ModelError | None) -> None:
+        """The files are here, or cannot be had; called in the thread that fetches."""
+        refused = self._models.refused(change.wanted.model, error) if error and self._models else None
+        with self._lock:
+            if self._aside is not change:
+                return
+            self._aside = None
+            if refused is None:
+                self._queue_back(change)
+            self._heed_switch()
+        if refused is not None:
+            self._count(refused)
+            change.answer.set_exception(self._telling(refused))
+
+    def _give_up_aside(self) -> None:
+        """What was said of the model earlier gives way, whether it has been fetched meanwhile or not."""
+        with self._lock:
+            aside, self._aside = self._aside, None
+            earlier = [change for change in self._waiting if change.is_back]
+            self._waiting = deque(change for change in self._waiting if not change.is_back)
+        if aside is not None:
+            earlier.append(aside)
+            if self._models is not None:
+                self._models.give_up()
+        for change in earlier:
+            given_up = superseded()
+            self._count(given_up)
+            change.answer.set_exception(self._telling(given_up))
+
+    def _awaited_is_here(self) -> None:
+        """The settings' own model, in whose place another stood; called in the thread that fetches."""
+        own = Change(lambda settings: settings, {"model": {}}, self.settings, brings_model=True)
+        with self._lock:
+            self._queue_back(own)
+
+    def _queue_back(self, change: Change) -> None:
+        change.is_back = True
+        self._waiting.append(change)
+        self._lock.notify_all()
+
     def _telling(self, error: ScrimError) -> ScrimError:
         """The error, with what stays in effect."""
         error.in_effect = answer_of(self.in_effect)
         return error
-
-
-def answer_of(in_effect: InEffect) -> dict[str, Any]:
-    """What an answer says of settings in effect."""
-    return {
-        "revision": in_effect.revision,
-        "settings": in_effect.settings.without_secrets(),
-        "restart_needed": list(in_effect.restart_needed),
-    }
-
-
-def hidden_by(settings: Settings) -> Reason | None:
-    """Why these settings show no camera picture at all; None when they show one."""
-    return Reason.EFFECT_OFF if settings.effect == "off" and not settings.privacy.allow_raw else None
-
-
-def _result_of(error: ScrimError | None) -> Result:
-    match error:
-        case None:
-            return "made"
-        case ConfigError():
-            return "refused"
-        case SupersededError():
-            return "superseded"
-    return "failed"
-
-
-def _superseded() -> SupersededError:
-    return SupersededError("superseded by a later request; nothing of this one is in effect")
-
-
-_RAW_NOT_ALLOWED = Problem(
-    "effect",
-    "off",
-    "the raw picture is not allowed here, so the placeholder is shown",
-    "blur, image or color; or privacy.allow_raw = true in the local settings file",
-)

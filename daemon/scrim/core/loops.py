@@ -233,3 +233,14 @@ class SinkLoop:
         self.error = why
         self.close()
         self._stopping.wait(self._backoff.next_s())
+
+
+def say_goodbye(outlet: Outlet, outgoing: OutletLoop, sinks: list[SinkLoop]) -> None:
+    """Leave the placeholder on every sink: readers that stay see no frozen person."""
+    outlet.because(Reason.STOPPING)
+    outlet.drop()
+    deadline_s = time.monotonic() + 1.0
+    while time.monotonic() < deadline_s:
+        if outgoing.showing == "placeholder" and all(sink.is_idle for sink in sinks):
+            return
+        time.sleep(0.01)

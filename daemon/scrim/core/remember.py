@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scrim.config import Settings
-from scrim.core.control import InEffect
+from scrim.core.changes import InEffect
 from scrim.core.state import remembered_settings, settings_document
 from scrim.errors import ConfigError
 from scrim.statefile import StateFile

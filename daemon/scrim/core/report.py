@@ -26,6 +26,7 @@ from scrim.local.status import (
     DeviceStatus,
     DropCounts,
     EffectStatus,
+    FetchStatus,
     FramesStatus,
     ModelStatus,
     SinkStatus,
@@ -175,6 +176,7 @@ class Report:
             model=parts.models.current.spec.name,
             delegate=parts.models.current.delegate,
             initialization_duration_ms=parts.models.current.loading_ms,
+            initialization_failure=parts.models.missing,
             error_count=parts.errors.total,
             quality_level=parts.regulator.level.number,
             quality_reason=parts.regulator.reason,
@@ -214,6 +216,13 @@ class Report:
             "composite": round(averages.get("composite", 0.0), 2),
         }
 
+    def _fetching(self) -> FetchStatus | None:
+        fetching = self._parts.models.fetching
+        if fetching is None:
+            return None
+        spec, (count, total) = fetching
+        return {"name": spec.name, "bytes": count, "total_bytes": total}
+
     def _model_status(self) -> ModelStatus:
         model = self._parts.models.current
         width, height = model.segmenter.input_size
@@ -225,6 +234,8 @@ class Report:
             "delegate": model.delegate,
             "delegate_error": model.delegate_error,
             "offered": list(self._parts.models.offered),
+            "error": self._parts.models.missing,
+            "fetching": self._fetching(),
         }
 
 

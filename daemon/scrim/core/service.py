@@ -21,8 +21,9 @@ from scrim.core.capture.orient import Oriented, turned
 from scrim.core.capture.registry import find_camera, make_source
 from scrim.core.capture.scale import Scaled
 from scrim.core.capture_loop import CaptureLoop
-from scrim.core.composite.placeholder import PlaceholderPainter, Reason
-from scrim.core.control import Control, InEffect, hidden_by
+from scrim.core.changes import InEffect, hidden_by
+from scrim.core.composite.placeholder import PlaceholderPainter
+from scrim.core.control import Control
 from scrim.core.demand import Demand
 from scrim.core.event_log import EventLog
 from scrim.core.events import (
@@ -35,9 +36,10 @@ from scrim.core.events import (
 )
 from scrim.core.images import Images
 from scrim.core.look import first_look, image_url, kept_regions
-from scrim.core.loops import OutletLoop, PipelineLoop, SinkLoop
+from scrim.core.loops import OutletLoop, PipelineLoop, SinkLoop, say_goodbye
 from scrim.core.metrics import ErrorCount
-from scrim.core.models import Models, first_model
+from scrim.core.model_store import ModelStore
+from scrim.core.models import Models, first_model, first_small_model
 from scrim.core.outlet import Outlet
 from scrim.core.panel import PARTY as PANEL_PARTY
 from scrim.core.panel import Panel, is_wanted
@@ -47,7 +49,6 @@ from scrim.core.regulator import Regulator
 from scrim.core.relay import FirstPicture, Relay
 from scrim.core.remember import Memory
 from scrim.core.report import FEED_NAME, Parts, Report
-from scrim.core.segment.loading import load_small_model
 from scrim.core.sinks.feed import FeedSink
 from scrim.core.sinks.registry import make_sink
 from scrim.core.state import state_path
@@ -56,6 +57,7 @@ from scrim.core.workers import Latest, running
 from scrim.errors import SegmentError
 from scrim.frame import Caps, Frame, FramePool
 from scrim.local.feed import FeedWriter
+from scrim.local.model_files import ModelDesk
 from scrim.local.pictures import PictureDesk
 from scrim.local.server import LocalServer
 from scrim.notify import notifier, watchdog_interval_s
@@ -158,6 +160,7 @@ class _Filtering:
     regulator: Regulator
     control: Control
     desk: PictureDesk
+    model_desk: ModelDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,7 @@ def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[obje
     sinks = _start_sinks(stack, settings, caps, feed, painter, Shutter(privacy, HOST_PARTY))
     loop = OutletLoop(outlet, [sink.mailbox for sink in sinks], watch)
     stack.enter_context(running("outlet", loop.step))
-    stack.callback(_say_goodbye, outlet, loop, sinks)
+    stack.callback(say_goodbye, outlet, loop, sinks)
     return _Output(caps, outlet, feed, sinks, loop, observers, events, watch, privacy, demand)
 
 
@@ -219,19 +222,20 @@ def _start_filtering(
     stack: ExitStack, settings: Settings, start: InEffect, output: _Output, *, is_patient: bool
 ) -> _Filtering:
     caps, outlet = output.caps, output.outlet
-    chosen, model = first_model(start.settings.model, settings.model)
-    start = replace(start, settings=start.settings.model_copy(update={"model": chosen}))
-    small = load_small_model(settings)
+    first = first_model(start.settings.model, settings.model)
+    start = replace(start, settings=start.settings.model_copy(update={"model": first.settings}))
+    small, small_specs = first_small_model(settings)
     if small is not None:
         stack.callback(small.close)
-    desk = PictureDesk()
+    desk, model_desk = PictureDesk(), ModelDesk()
     images = Images(outside=desk)
     is_strict = image_url(start.settings) == image_url(settings) and not is_patient
     look, missing = first_look(start.settings, caps.size, start.revision, images, is_strict=is_strict)
     pool = FramePool(caps.size, _POOL_FRAMES + 2 * len(output.sinks))
     keep = kept_regions(settings)
-    pipeline = Pipeline(caps.size, model.segmenter, look, pool, small=small, keep=keep)
-    models = Models(start.settings.model, model, pipeline)
+    pipeline = Pipeline(caps.size, first.model.segmenter, look, pool, small=small, keep=keep)
+    store = ModelStore(model_desk)
+    models = Models(first, pipeline, store, also=small_specs)
     stack.callback(models.close)
     regulator = Regulator(
         start.settings,
@@ -268,7 +272,8 @@ def _start_filtering(
 
     loop = PipelineLoop(pipeline, mailbox, outlet, regulator.processed, failed)
     stack.enter_context(running("pipeline", loop.step, mailbox.close))
-    return _Filtering(models, pipeline, mailbox, loop, regulator, control, desk)
+    stack.enter_context(running("models", store.step, store.close))
+    return _Filtering(models, pipeline, mailbox, loop, regulator, control, desk, model_desk)
 
 
 def _open_capture(
@@ -328,7 +333,9 @@ def _start_answering(stack: ExitStack, socket_path: Path, core: _Core) -> None:
         core.started_s,
     )
     answers = Answers(control, Report(parts), memory.forget, core.restart)
-    server = stack.enter_context(LocalServer(socket_path, answers, output.feed, filtering.desk))
+    server = stack.enter_context(
+        LocalServer(socket_path, answers, output.feed, filtering.desk, filtering.model_desk)
+    )
     output.observers.add(Relay(server))
 
     def changed(in_effect: InEffect) -> None:
@@ -387,14 +394,3 @@ def _start_sinks(
         stack.callback(loop.close)
         stack.enter_context(running(f"sink {loop.name}", loop.step, loop.stop))
     return loops
-
-
-def _say_goodbye(outlet: Outlet, outgoing: OutletLoop, sinks: list[SinkLoop]) -> None:
-    """Leave the placeholder on every sink: readers that stay see no frozen person."""
-    outlet.because(Reason.STOPPING)
-    outlet.drop()
-    deadline_s = time.monotonic() + 1.0
-    while time.monotonic() < deadline_s:
-        if outgoing.showing == "placeholder" and all(sink.is_idle for sink in sinks):
-            return
-        time.sleep(0.01)

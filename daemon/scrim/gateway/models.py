@@ -107,11 +107,16 @@ class ModelProvider:
         """Fetch, and tell the core now and then how far that is."""
         told = _Told()
         telling = asyncio.create_task(self._tell(client, token, told), name="model-progress")
+        fetching = asyncio.create_task(self._fetcher.fetch_file(url, told.note), name="model-fetch")
         try:
-            return await self._fetcher.fetch_file(url, told.note)
+            await asyncio.wait({telling, fetching}, return_when=asyncio.FIRST_COMPLETED)
+            if fetching.done():
+                return fetching.result()
+            raise LocalError("the core does not want it any more")
         finally:
-            telling.cancel()
-            await asyncio.wait({telling})
+            for task in (telling, fetching):
+                task.cancel()
+            await asyncio.wait({telling, fetching})
 
     async def _tell(self, client: AsyncClient, token: str, told: "_Told") -> None:
         with contextlib.suppress(LocalError):  # it is gone, or does not want the model any more

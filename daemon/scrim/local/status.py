@@ -64,11 +64,20 @@ class StagesStatus(TypedDict):
     composite: float
 
 
+class FetchStatus(TypedDict):
+    """A model that is being fetched; ``total_bytes`` is null while the server has not said."""
+
+    name: str
+    bytes: int
+    total_bytes: int | None
+
+
 class ModelStatus(TypedDict):
     """The model in use. ``input`` is width x height, as ``256x144``.
 
     ``delegate`` does the inference at this moment: ``cpu``, or the delegate that was asked for; while it is
     not that one, ``delegate_error`` says why. ``offered`` are the names that may be chosen.
+    ``error`` says why another model stands in for the one of the settings, ``fetching`` what is on its way.
     """
 
     name: str
@@ -78,6 +87,8 @@ class ModelStatus(TypedDict):
     delegate: str
     delegate_error: str | None
     offered: list[str]
+    error: str | None
+    fetching: FetchStatus | None
 
 
 class EffectStatus(TypedDict):
