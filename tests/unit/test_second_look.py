@@ -194,3 +194,14 @@ def test_a_tall_pictures_person_is_shown_with_nearly_natural_proportions() -> No
     assert (improved[14:24, 14:50] == 255).all()
     assert not improved[:10].any()
     assert not improved[28:].any()
+
+
+@either
+@pytest.mark.parametrize("size", [(2, 2), (2, 400), (400, 2), (30, 2000), (2000, 30)])
+def test_no_shape_of_frame_is_too_odd(size: tuple[int, int], kind: Kind) -> None:
+    pyramid = Pyramid(size)
+    pyramid.load(Frame(Planes.of(np.full((size[1] * 3 // 2, size[0]), 200, np.uint8)), 0, 0))
+    for rect in ((0, 0, 64, 36), (30, 10, 31, 11), (63, 35, 64, 36), (0, 0, 1, 36)):
+        improved = kind(size, Bright(), MASK_SIZE).improved(mask_with(rect), pyramid)
+        assert improved.shape == MASK_SIZE[::-1]
+        assert improved.any()

@@ -16,8 +16,8 @@ class Glance:
 
     Args:
         frame_size: (width, height) of the frames in pixels, both even.
-        segmenter: finds the person; its masks may be any size with the proportions of its input.
-        mask_size: (width, height) in pixels of the mask of a whole frame.
+        segmenter: finds the person.
+        mask_size: (width, height) in pixels of its masks, in the proportions of its input.
     """
 
     def __init__(self, frame_size: tuple[int, int], segmenter: Segmenter, mask_size: tuple[int, int]) -> None:
@@ -82,11 +82,8 @@ class Glance:
     def _covered(self, plane: Plane, rect: Rect) -> Plane:
         """What ``rect`` covers of a plane of the whole frame."""
         x, y, wide, high = rect
-        rows, columns = plane.shape
-        width, height = self._mask_size
-        left, right = round(x * columns / width), round((x + wide) * columns / width)
-        top, bottom = round(y * rows / height), round((y + high) * rows / height)
-        return plane[top : max(top + 1, bottom), left : max(left + 1, right)]
+        (rows, columns), (width, height) = plane.shape, self._mask_size
+        return plane[_span(y, high, rows / height, rows), _span(x, wide, columns / width, columns)]
 
     def _cut_out(self, seen: Mask, inside: Rect, first: int, last: int) -> Mask:
         """The columns that belong to the frame, at the size of the frame's mask."""
@@ -97,6 +94,12 @@ class Glance:
         how = cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR
         cv2.resize(columns, part.shape[::-1], dst=part, interpolation=how)
         return part
+
+
+def _span(start: int, length: int, scale: float, whole: int) -> slice:
+    """Of a side ``whole`` pixels long: what a stretch of mask pixels covers, one pixel at least."""
+    first = min(round(start * scale), whole - 1)
+    return slice(first, max(first + 1, round((start + length) * scale)))
 
 
 def _inside(rect: Rect, whole: int) -> Rect:

@@ -1,5 +1,7 @@
 """More than one look at the person: a close-up for a live picture, everything that helps for a still."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -13,8 +15,14 @@ CLOSE_UP = CloseUp(margin=0.35, least_share=0.6)
 """The second look's."""
 
 SQUEEZED = 4 / 3
-"""A standing person is shown no narrower than this, of the model's own shape: a tall picture pressed into a
-wide one deforms people more than the model has seen."""
+"""How much a still's first close-up is stretched in width at most to fill the model's picture. A tall picture
+pressed into a wide one deforms people more than the model has ever seen."""
+
+NATURAL = CloseUp(margin=0.1, least_share=0.6)
+"""A still's first close-up, but for its ``least_aspect``, which follows from SQUEEZED and the frame."""
+
+CLOSE = CloseUp(margin=0.2, least_share=0.75)
+"""A still's second close-up. These numbers were chosen on half of 96 stills: docs/quality.md."""
 
 
 class SecondLook:
@@ -58,9 +66,8 @@ class SecondLook:
 class EveryLook:
     """Improves the mask of a still by five more inferences. Used from one thread.
 
-    The whole picture, the person with the picture's own proportions, and the person at nearly its natural
-    ones, each as it is and mirrored: what all of them agree on is averaged. A place that a close-up does not
-    show is left to the others.
+    It averages what the model says of the whole picture, of the person at nearly natural proportions and of
+    the person once more, each as it is and mirrored. What a close-up does not show is left to the others.
 
     Args:
         frame_size: (width, height) of the frames in pixels, both even.
@@ -70,13 +77,14 @@ class EveryLook:
 
     def __init__(self, frame_size: tuple[int, int], segmenter: Segmenter, mask_size: tuple[int, int]) -> None:
         width, height = mask_size
+        # Of a rectangle in mask pixels that looks in the frame as wide as the model's picture.
         shape = (width / height) ** 2 * frame_size[1] / frame_size[0]
         self._glance = Glance(frame_size, segmenter, mask_size)
         self._whole: Rect = (0, 0, width, height)
-        self._close_ups = (CloseUp(0.1, 0.6, least_aspect=shape / SQUEEZED), CloseUp(0.2, 0.75))
+        self._close_ups = (replace(NATURAL, least_aspect=shape / SQUEEZED), CLOSE)
         self._sum = np.empty((height, width), np.float32)
         self._count = np.empty((height, width), np.float32)
-        self._mean, self._solid = np.empty((height, width), np.uint8), np.empty((height, width), np.uint8)
+        self._mean, self._solid = (np.empty((height, width), np.uint8) for _ in range(2))
 
     def improved(self, mask: Mask, pyramid: Pyramid) -> Mask:
         """The average of all looks; of two, when nobody is in them. Overwritten by the next call.
