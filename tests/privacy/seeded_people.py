@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from scrim.core.capture.orient import Oriented
-from scrim.core.finder import MaskFinder
+from scrim.core.finder import Looks, MaskFinder
 from scrim.core.framing.view import FULL, View
 from scrim.core.ladder import Level
 from scrim.core.loops import PipelineLoop
@@ -156,10 +156,10 @@ class SecondLookOptional(Pipeline):
 
 
 class _Content(MaskFinder):
-    def _improved(self, mask: Mask, pyramid: Pyramid) -> Mask:
+    def _improved(self, mask: Mask, pyramid: Pyramid, looks: Looks) -> Mask:
         first = mask.copy()
         try:
-            return super()._improved(mask, pyramid)
+            return super()._improved(mask, pyramid, looks)
         except SegmentError:
             return first
 

@@ -47,10 +47,11 @@ class MaskFinder:
             rgb = self._input.shrink(pyramid)
         with self._clock.stage("segment"):
             mask = self._segmenter.segment(rgb)
-            if looks == 1:
-                return mask
-            improver = self._second(mask) if looks == 2 else self._every(mask)
-            return improver.improved(mask, pyramid)
+            return mask if looks == 1 else self._improved(mask, pyramid, looks)
+
+    def _improved(self, mask: Mask, pyramid: Pyramid, looks: Looks) -> Mask:
+        improver = self._second(mask) if looks == 2 else self._every(mask)
+        return improver.improved(mask, pyramid)
 
     def _second(self, mask: Mask) -> SecondLook:
         if self._second_look is None:
