@@ -75,6 +75,9 @@ class Device:
         else:
             self.client.disconnect()
         self.client.loop_stop()
+        self.client.on_message = self.client.on_subscribe = (
+            None  # a client that nobody holds closes its sockets
+        )
 
 
 @pytest.fixture

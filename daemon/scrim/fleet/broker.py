@@ -200,8 +200,11 @@ class Broker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        client = self._client
+        client.disconnect()
+        client.loop_stop()
+        client.on_connect = client.on_disconnect = None  # a client that nobody holds closes its sockets
+        client.on_subscribe = client.on_publish = client.on_message = None
 
     @property
     def is_up(self) -> bool:
