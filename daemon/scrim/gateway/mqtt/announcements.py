@@ -52,13 +52,17 @@ class Announcements:
         self._memory = memory
         self._publish = publish
         self._sent: dict[str, bytes] = {}
+        self._offered: Offer | None = None
 
     def forget(self) -> None:
         """What was announced may be lost: announce everything again when it is due."""
         self._sent.clear()
+        self._offered = None
 
     def announce(self, offer: Offer) -> None:
         """Announce what there is, as far as that is news."""
+        if offer == self._offered:
+            return
         wanted = self._wanted(offer)
         self._take_back(wanted)
         for topic, document in wanted.items():
@@ -67,6 +71,9 @@ class Announcements:
                 continue
             if self._publish(Message(topic, payload, retain=True)):
                 self._sent[topic] = payload
+            else:
+                self._sent.pop(topic, None)
+        self._offered = offer if wanted.keys() <= self._sent.keys() else None
         self._memory.set(
             "announced", {topic: _platforms(document) for topic, document in wanted.items()} or None
         )
