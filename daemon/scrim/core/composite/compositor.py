@@ -1,15 +1,12 @@
 """Where a camera frame becomes a safe one."""
 
-import cv2
 import numpy as np
 
 from scrim.core.composite.base import Background
+from scrim.core.composite.blend import best_mix
 from scrim.core.composite.door import seal
 from scrim.core.pyramid import Pyramid
 from scrim.frame import Frame, FramePool, Matte, Plane, Planes, SafeFrame
-
-_BAND_ROWS = 120
-"""Rows blended at a time, so that what is between the steps stays in the cache: 14 % less at 720p."""
 
 
 class Compositor:
@@ -22,8 +19,7 @@ class Compositor:
 
     def __init__(self, size: tuple[int, int], pool: FramePool) -> None:
         self._pool = pool
-        self._person = np.empty((_BAND_ROWS, size[0]), np.uint8)
-        self._room_share = np.empty_like(self._person)
+        self._mix = best_mix(size[0])
 
     def compose(
         self, pyramid: Pyramid, matte: Matte, background: Background, revision: int
@@ -68,15 +64,5 @@ class Compositor:
     def _blend(self, out: Plane, camera: Plane, alpha: Plane, box: tuple[int, int, int, int]) -> None:
         """Mix inside the box: out becomes camera * alpha + out * (1 - alpha)."""
         left, top, right, bottom = box
-        columns = slice(left, right)
-        for row in range(top, bottom, _BAND_ROWS):
-            rows = slice(row, min(bottom, row + _BAND_ROWS))
-            self._blend_band(out[rows, columns], camera[rows, columns], alpha[rows, columns])
-
-    def _blend_band(self, out: Plane, camera: Plane, alpha: Plane) -> None:
-        height, width = out.shape
-        person, room_share = self._person[:height, :width], self._room_share[:height, :width]
-        cv2.multiply(camera, alpha, dst=person, scale=1 / 255)
-        cv2.bitwise_not(alpha, dst=room_share)
-        cv2.multiply(out, room_share, dst=out, scale=1 / 255)
-        cv2.add(out, person, dst=out)
+        inside = slice(top, bottom), slice(left, right)
+        self._mix(out[inside], camera[inside], alpha[inside])

@@ -1,0 +1,3 @@
+from scrim.frame import Plane
+
+def mix(out: Plane, camera: Plane, alpha: Plane) -> None: ...
