@@ -69,7 +69,12 @@ class Glance:
         sources = (pyramid.luma(level), *pyramid.chroma(level))
         for source, target, at in zip(sources, self._planes, (1, 2, 2), strict=True):
             middle = target[:, first // at : last // at]
-            cv2.resize(self._covered(source, inside), middle.shape[::-1], dst=middle)
+            cv2.resize(
+                self._covered(source, inside),
+                middle.shape[::-1],
+                dst=middle,
+                interpolation=cv2.INTER_LINEAR_EXACT,
+            )
             target[:, : first // at] = middle[:, :1]
             target[:, last // at :] = middle[:, -1:]
 
@@ -91,7 +96,7 @@ class Glance:
         columns = seen[:, int(first * scale) : max(int(last * scale), int(first * scale) + 1)]
         part = self._part[: inside[3], : inside[2]]
         is_smaller = inside[2] <= columns.shape[1] and inside[3] <= columns.shape[0]
-        how = cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR
+        how = cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR_EXACT
         cv2.resize(columns, part.shape[::-1], dst=part, interpolation=how)
         return part
 

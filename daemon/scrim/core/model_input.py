@@ -55,4 +55,4 @@ def _level(frame_size: tuple[int, int], model_size: tuple[int, int]) -> int:
 
 
 def _resize(source: Plane, target: Plane) -> None:
-    cv2.resize(source, target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
+    cv2.resize(source, target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR_EXACT)

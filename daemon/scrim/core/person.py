@@ -145,7 +145,7 @@ class OnePerson:
             self._out.fill(0)
             return self._out
         self._open_gate(chosen, stats)
-        cv2.resize(self._reach, self._mask_size, dst=self._gate, interpolation=cv2.INTER_LINEAR)
+        cv2.resize(self._reach, self._mask_size, dst=self._gate, interpolation=cv2.INTER_LINEAR_EXACT)
         cv2.min(mask, self._gate, dst=self._out)
         return self._out
 

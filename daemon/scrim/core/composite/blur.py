@@ -111,7 +111,7 @@ class _PlaneBlur:
         if target.shape == self._small8.shape:
             np.copyto(target, self._small8)
         else:
-            cv2.resize(self._small8, target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
+            cv2.resize(self._small8, target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR_EXACT)
 
     def _filter(self, source: NDArray[np.float32], target: NDArray[np.float32]) -> None:
         # The edge repeats: a mirror in the middle of a shrunken pixel would leave out half of it, and a room

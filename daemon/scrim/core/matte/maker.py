@@ -123,15 +123,17 @@ class MatteMaker:
 
     def _draw_plain(self, mask: Mask) -> None:
         """The mask at fine size, by interpolation alone."""
-        cv2.resize(mask, self._fine.shape[::-1], dst=self._fine)
+        cv2.resize(mask, self._fine.shape[::-1], dst=self._fine, interpolation=cv2.INTER_LINEAR_EXACT)
         cv2.LUT(self._fine, self._snap, dst=self._fine)
 
     def _draw_guided(self, guided: GuidedEdges, mask: Mask, pyramid: Pyramid, window: Window) -> None:
         """The mask at fine size, its edge where the picture's is, within the mask's support."""
-        cv2.resize(mask, self._coarse.shape[::-1], dst=self._coarse)
+        cv2.resize(mask, self._coarse.shape[::-1], dst=self._coarse, interpolation=cv2.INTER_LINEAR_EXACT)
         guided.draw(self._coarse, self._guides(pyramid), window, self._fine)
         cv2.threshold(mask, 0, 255, cv2.THRESH_BINARY, dst=self._support)
-        cv2.resize(self._support, self._limit.shape[::-1], dst=self._limit)
+        cv2.resize(
+            self._support, self._limit.shape[::-1], dst=self._limit, interpolation=cv2.INTER_LINEAR_EXACT
+        )
         fine = window.of(self._fine, 2)
         cv2.min(fine, window.of(self._limit, 2), dst=fine)
 
@@ -142,7 +144,7 @@ class MatteMaker:
             return pyramid.luma(level), *pyramid.chroma(level - 1)
         luma = pyramid.luma(0)
         for plane, large in zip(pyramid.chroma(0), self._large_uv, strict=True):
-            cv2.resize(plane, luma.shape[::-1], dst=large)
+            cv2.resize(plane, luma.shape[::-1], dst=large, interpolation=cv2.INTER_LINEAR_EXACT)
         return luma, *self._large_uv
 
     def _enlarged(self, window: Window) -> Matte:
@@ -156,7 +158,7 @@ class MatteMaker:
         fine = shown.of(self._fine, 2)
         for plane, cells in ((self._whole_y, self._grid.coarse_px), (self._whole_uv, self._grid.step_px)):
             part = shown.of(plane, cells)
-            cv2.resize(fine, part.shape[::-1], dst=part)
+            cv2.resize(fine, part.shape[::-1], dst=part, interpolation=cv2.INTER_LINEAR_EXACT)
         width, height = self.frame_size
         coverage = cv2.sumElems(fine)[0] * self._grid.step_px**2 / (255 * width * height)
         return Matte(self._y, self._uv, self._box(rect), min(1.0, coverage))
