@@ -7,19 +7,18 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scrim import __version__
 from scrim.config import Settings, load
-from scrim.ctl import add_ctl
+from scrim.ctl import add_ctl, add_forget
 from scrim.errors import EXIT_FAILURE, EXIT_RESTART
 from scrim.fleet.command import add_fleet
 from scrim.journal import start_logging
-from scrim.patch import combine, parse_assignment
+from scrim.options import SYSTEM_CONFIG, add_settings, assigned, config_path, settings_of
 from scrim.told import exit_status_of
-
-SYSTEM_CONFIG = Path("/etc/scrim/scrim.toml")
 
 _MOST_PIXELS = 8192 * 8192
 """No picture that scrim reads has more."""
@@ -65,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_run,
         add_ctl,
         add_fleet,
+        _add_mqtt,
         _add_core,
         _add_gateway,
         _add_process,
@@ -83,13 +83,13 @@ Commands = Any  # argparse's own type for sub-parsers is private
 
 def _add_run(commands: Commands) -> None:
     command = commands.add_parser("run", help="run core and gateway in the foreground; Ctrl-C stops them")
-    _add_settings(command)
+    add_settings(command)
     command.set_defaults(command=_run)
 
 
 def _add_core(commands: Commands) -> None:
     command = commands.add_parser("core", help="run the process that sees the camera")
-    _add_settings(command)
+    add_settings(command)
     command.add_argument(
         "--strict", action="store_true", help="end with an error when the camera cannot be opened at start"
     )
@@ -98,8 +98,14 @@ def _add_core(commands: Commands) -> None:
 
 def _add_gateway(commands: Commands) -> None:
     command = commands.add_parser("gateway", help="run the process that sees the network")
-    _add_settings(command)
+    add_settings(command)
     command.set_defaults(command=_gateway, identifier="scrim-gateway")
+
+
+def _add_mqtt(commands: Commands) -> None:
+    command = commands.add_parser("mqtt", help="clean up at the MQTT broker")
+    actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
+    add_forget(actions)
 
 
 def _add_process(commands: Commands) -> None:
@@ -118,7 +124,7 @@ def _add_process(commands: Commands) -> None:
     )
     command.add_argument("--background", type=Path, metavar="FILE", help="replace the room by this image")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
-    _add_settings(command)
+    add_settings(command)
     command.set_defaults(command=_process)
 
 
@@ -142,7 +148,7 @@ def _add_bench(commands: Commands) -> None:
         "--rounds", type=_count, default=5, help="rounds, of which the median counts (default 5)"
     )
     command.add_argument("--json", action="store_true", help="for programs")
-    _add_settings(command)
+    add_settings(command)
     command.set_defaults(command=_bench)
 
 
@@ -151,7 +157,7 @@ def _add_doctor(commands: Commands) -> None:
         "doctor", help="say what works on this machine, and what would mend the rest"
     )
     command.add_argument("--json", action="store_true", help="for programs")
-    _add_settings(command)
+    add_settings(command)
     command.set_defaults(command=_doctor)
 
 
@@ -168,7 +174,7 @@ def _add_gadget(commands: Commands) -> None:
         "action", choices=("up", "down", "status"), help="up and down do no harm when repeated"
     )
     command.add_argument("--json", action="store_true", help="status for programs")
-    _add_settings(command)
+    add_settings(command)
     command.set_defaults(command=_gadget)
 
 
@@ -195,22 +201,8 @@ def _add_show(commands: Commands) -> None:
     command.add_argument(
         "--schema", action="store_true", help="print the JSON schema of the settings instead"
     )
-    _add_settings(command)
+    add_settings(command)
     command.set_defaults(command=_show_config)
-
-
-def _add_settings(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--config", type=Path, metavar="FILE", help=f"settings file (default {SYSTEM_CONFIG}, if it is there)"
-    )
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="assignments",
-        help="change one setting, such as effect=blur or camera.width=640; repeatable",
-    )
 
 
 def _count(text: str) -> int:
@@ -221,28 +213,10 @@ def _count(text: str) -> int:
     return number
 
 
-def _settings(options: argparse.Namespace) -> Settings:
-    path = _config_path(options.config)
-    settings = load(path) if path else Settings()
-    return settings.patched(_assigned(options))
-
-
-def _assigned(options: argparse.Namespace) -> dict[str, Any]:
-    return combine(map(parse_assignment, options.assignments))
-
-
-def _config_path(given: Path | None) -> Path | None:
-    if given is not None:
-        return given
-    if named := os.environ.get("SCRIM_CONFIG"):
-        return Path(named)
-    return SYSTEM_CONFIG if SYSTEM_CONFIG.exists() else None
-
-
 def _run(options: argparse.Namespace) -> int:
     from scrim.launcher import run_both
 
-    _settings(options)  # a mistake in them is told once, before anything starts
+    settings_of(options)  # a mistake in them is told once, before anything starts
     return run_both(_forwarded(options))
 
 
@@ -259,11 +233,11 @@ def _core(options: argparse.Namespace) -> int:
     from scrim.local.place import default_path
 
     is_to_restart = run(
-        _settings(options),
+        settings_of(options),
         default_path(),
         _stop_signal(),
         is_patient=not options.strict,
-        assigned=_assigned(options),
+        assigned=assigned(options),
     )
     return EXIT_RESTART if is_to_restart else 0
 
@@ -271,13 +245,13 @@ def _core(options: argparse.Namespace) -> int:
 def _gateway(options: argparse.Namespace) -> int:
     from scrim.gateway.handover import become_gateway
 
-    become_gateway(_settings(options), is_verbose=options.verbose)
+    become_gateway(settings_of(options), is_verbose=options.verbose)
 
 
 def _process(options: argparse.Namespace) -> int:
     from scrim.core.offline import process
 
-    settings = _settings(options)
+    settings = settings_of(options)
     failed = process(
         settings, options.input, options.output, options.matte, options.background, is_quiet=options.quiet
     )
@@ -296,15 +270,23 @@ def _bench(options: argparse.Namespace) -> int:
         frames=options.frames,
         rounds=options.rounds,
     )
-    results = measure(_settings(options), wanted, is_quiet=options.json)
+    results = measure(settings_of(options), wanted, is_quiet=options.json)
     print(json.dumps({"results": results}, indent=2) if options.json else table(results))
     return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from scrim.core.doctor import examine, table
+    from scrim.core.doctor import examine
+    from scrim.finding import attempt, table
 
-    findings = examine(_settings(options))
+    settings = settings_of(options)
+    findings = examine(settings)
+    if settings.mqtt.is_enabled:
+        from scrim.gateway.mqtt.doctor import look
+
+        findings += attempt(
+            "mqtt", "see that the broker runs and mqtt.host names it", partial(look, settings)
+        )
     print(
         json.dumps([finding.as_dict() for finding in findings], indent=2) if options.json else table(findings)
     )
@@ -317,7 +299,7 @@ def _gadget(options: argparse.Namespace) -> int:
     if options.action == "down":
         print(command.down())
         return 0
-    settings = _settings(options).gadget
+    settings = settings_of(options).gadget
     if options.action == "up":
         print(command.up(settings))
         return 0
@@ -327,7 +309,7 @@ def _gadget(options: argparse.Namespace) -> int:
 
 
 def _check_config(options: argparse.Namespace) -> int:
-    path = _config_path(options.file)
+    path = config_path(options.file)
     if path is None:
         print(f"scrim: {SYSTEM_CONFIG} is not there; the defaults are in effect, and they are good")
         return 0
@@ -339,7 +321,7 @@ def _check_config(options: argparse.Namespace) -> int:
 def _show_config(options: argparse.Namespace) -> int:
     from scrim.reference import as_toml
 
-    settings = _settings(options)
+    settings = settings_of(options)
     if options.schema:
         print(json.dumps(Settings.model_json_schema(), indent=2))
     elif options.json:

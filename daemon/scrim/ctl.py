@@ -14,6 +14,7 @@ from scrim.errors import ConfigError, ImageError, LocalError, Problem
 from scrim.local.client import Client
 from scrim.local.messages import MAX_MESSAGE_BYTES, parse_object
 from scrim.local.status import CameraStatus, EffectStatus, ModelStatus, SinkStatus, Status
+from scrim.options import add_settings, settings_of
 from scrim.patch import combine, parse_assignment
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ examples:
   scrim ctl preview now.jpg                           what others see now
   scrim ctl events --follow                           what happens, until Ctrl-C
   scrim ctl reset                                     back to the settings file
+  scrim ctl forget                                    take everything of ours off the MQTT broker
   scrim ctl settings                                  what is in effect
   scrim ctl restart                                   what needs a restart comes into effect
 
@@ -82,8 +84,20 @@ def add_ctl(commands: Commands) -> None:
     settings = _action(actions, "settings", _settings, "print the settings in effect, as set takes them")
     settings.add_argument("--json", action="store_true", help="for programs")
     _action(actions, "restart", _restart, "end the core and wait until it has been started again")
+    add_forget(actions)
     reset = _action(actions, "reset", _reset, "drop what was changed at run time")
     reset.add_argument("--json", action="store_true", help="print the settings then in effect")
+
+
+def add_forget(actions: Commands) -> None:
+    """Add the action to a command."""
+    action = _action(
+        actions,
+        "forget",
+        _forget,
+        "take everything of this device off its MQTT broker, and out of Home Assistant",
+    )
+    add_settings(action)
 
 
 def _action(
@@ -214,6 +228,16 @@ def _show_progress(socket: Path | None, is_over: threading.Event) -> None:
             bar.update(fetching["bytes"] - bar.n)
     if bar is not None:
         bar.close()
+
+
+def _forget(options: argparse.Namespace) -> int:
+    from scrim.gateway.mqtt.forget import forget
+
+    settings = settings_of(options)
+    topics = forget(settings)
+    print(f"scrim: {len(topics)} topics are empty now")
+    print("scrim: a gateway that still runs with mqtt.is_enabled announces itself again")
+    return 0
 
 
 def _reset(options: argparse.Namespace) -> int:

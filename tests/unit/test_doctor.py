@@ -13,9 +13,10 @@ from scrim.config import Settings
 from scrim.core.capture import listing
 from scrim.core.capture.listing import Listed
 from scrim.core.capture.v4l2_offers import Offer
-from scrim.core.doctor import Finding, examine, table
+from scrim.core.doctor import examine
 from scrim.core.node_controls import Control
 from scrim.core.segment.model import models_folder
+from scrim.finding import Finding, table
 from scrim.local.server import LocalServer
 
 SMALL = {

@@ -7,10 +7,10 @@ from pathlib import Path
 from scrim import __version__
 from scrim.config import Settings
 from scrim.core.doctor import devices, filtering, machine
-from scrim.core.doctor.finding import Finding, attempt, table
 from scrim.core.health import SYSFS
+from scrim.finding import Finding, attempt
 
-__all__ = ["Finding", "examine", "table"]
+__all__ = ["examine"]
 
 
 def examine(settings: Settings, sysfs: Path = SYSFS) -> list[Finding]:

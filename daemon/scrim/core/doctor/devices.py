@@ -11,10 +11,10 @@ from scrim.core.capture.base import Camera, Source
 from scrim.core.capture.registry import find_camera, make_source
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.doctor.filtering import caps_of
-from scrim.core.doctor.finding import Finding, judged
 from scrim.core.sinks.registry import make_sink
 from scrim.core.sinks.uvc_gadget import UVCGadgetSink
 from scrim.errors import LocalError
+from scrim.finding import Finding, judged
 from scrim.local.client import Client
 from scrim.local.place import default_path
 from scrim.local.status import Status

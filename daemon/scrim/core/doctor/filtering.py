@@ -7,11 +7,11 @@ from statistics import median
 
 from scrim.config import Settings
 from scrim.core.capture.demo import Demo
-from scrim.core.doctor.finding import Finding, attempt, judged
 from scrim.core.look import image_url, kept_regions, make_look, prepare_look
 from scrim.core.pipeline import Pipeline
 from scrim.core.segment.catalogue import Catalogue
 from scrim.core.segment.loading import LoadedModel, default_folder, load_model, load_small_model
+from scrim.finding import Finding, attempt, judged
 from scrim.frame import Caps, FramePool
 from scrim.image_url import is_fetched, shown
 

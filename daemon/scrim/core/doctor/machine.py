@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from scrim.core.doctor.finding import Finding, judged
 from scrim.core.health import HealthReader
+from scrim.finding import Finding, judged
 from scrim.local.place import default_path
 from scrim.places import state_folder
 

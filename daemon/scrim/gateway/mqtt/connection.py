@@ -44,6 +44,9 @@ class Listener(Protocol):
     def disconnected(self) -> None:
         """The connection is gone."""
 
+    def sent(self, topic: str, reason: str) -> None:
+        """The broker has a message, or does not want it: then ``reason`` says why."""
+
 
 class Connection:
     """Keeps one connection to the broker for as long as ``run`` runs.
@@ -88,7 +91,7 @@ class Connection:
     @property
     def where(self) -> str:
         """The broker, for people."""
-        return f"{self._mqtt.host}:{self._port}"
+        return f"{self._mqtt.host}:{port_of(self._mqtt)}"
 
     @property
     def is_up(self) -> bool:
@@ -106,10 +109,6 @@ class Connection:
     def dropped(self) -> int:
         """Messages, in either direction, that there was no room for, since the start."""
         return self._dropped + self.inbox.dropped + (self._session.dropped if self._session else 0)
-
-    @property
-    def _port(self) -> int:
-        return self._mqtt.port or (_TLS_PORT if self._mqtt.tls else _PLAIN_PORT)
 
     async def run(self) -> None:
         """Connect, and connect again. Ends only when cancelled; then it says the will itself first."""
@@ -155,24 +154,17 @@ class Connection:
                 if event.kind == "up":
                     was_up = True
                     self._up(session)
+                elif event.kind == "sent":
+                    self._listener.sent(event.topic, event.reason)
             self._lost(event, was_up=was_up)
         except (OSError, ValueError) as error:
-            self._tell(_why(error))
+            self._tell(why(error))
         finally:
             await self._leave(session)
         return was_up
 
     def _make_session(self) -> Session:
-        mqtt = self._mqtt
-        broker = Broker(
-            mqtt.host,
-            self._port,
-            self._client_id,
-            mqtt.username,
-            credentials.password(mqtt),
-            credentials.tls_context(mqtt),
-            self._will,
-        )
+        broker = broker_of(self._mqtt, self._client_id, self._will)
         return self.session(broker, self._versions[0], self.inbox)
 
     def _up(self, session: Session) -> None:
@@ -205,7 +197,23 @@ class Connection:
         self._was_told = why
 
 
-def _why(error: Exception) -> str:
+def port_of(mqtt: "MqttSettings") -> int:
+    """The broker's TCP port."""
+    return mqtt.port or (_TLS_PORT if mqtt.tls else _PLAIN_PORT)
+
+
+def broker_of(mqtt: "MqttSettings", client_id: str, will: Message) -> Broker:
+    """Where the broker is and who we are to it; files are read anew.
+
+    Raises:
+        ConfigError: a password or certificate cannot be used.
+    """
+    secret, tls = credentials.password(mqtt), credentials.tls_context(mqtt)
+    return Broker(mqtt.host, port_of(mqtt), client_id, mqtt.username, secret, tls, will)
+
+
+def why(error: Exception) -> str:
+    """Why there is no way to the broker, and what may mend it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not good: {error.verify_message}; mqtt.ca_file names whom to trust"
     if isinstance(error, ssl.SSLError):

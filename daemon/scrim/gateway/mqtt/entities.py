@@ -48,6 +48,15 @@ class Offer:
     snapshots: bool
 
 
+ALL_MEASURES = frozenset(
+    {"fps", "frame_ms", "segment_ms", "latency_ms", "dropped_total", "filter_cpu", "cpu", "mem_mb"}
+    | {"soc_temp", "rssi"}
+)
+
+EVERYTHING = Offer((), (), (), ("any",), ALL_MEASURES, interval_s=10, snapshots=True)
+"""What a device offers that has all there can be."""
+
+
 def entities(offer: Offer) -> Iterator[Entity]:
     """All of them."""
     yield from _primary(offer)

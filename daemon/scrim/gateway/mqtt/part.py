@@ -14,7 +14,7 @@ from scrim.gateway.core_link import CoreLink
 from scrim.gateway.identity import Identity, identify
 from scrim.gateway.library import Library
 from scrim.gateway.live_picture import LivePicture
-from scrim.gateway.mqtt import credentials
+from scrim.gateway.mqtt import credentials, warnings
 from scrim.gateway.mqtt.announcements import Announcements
 from scrim.gateway.mqtt.answers import Answers, Request
 from scrim.gateway.mqtt.bucket import Bucket
@@ -94,8 +94,9 @@ class MqttPart:
         self._identity = identity or identify(settings)
         self._memory = memory or Memory()
         self._view = View()
-        if settings.mqtt.tls_insecure:
-            self._view.gateway_trouble = "mqtt.tls_insecure: nobody looks whose certificate the broker shows"
+        insecure = "mqtt.tls_insecure: nobody looks whose certificate the broker shows"
+        self._trouble = self._view.gateway_trouble = insecure if settings.mqtt.tls_insecure else None
+        self._refusals: dict[str, str] = {}
         self._topics = Topics(settings.mqtt.prefix, self._identity.id, settings.mqtt.discovery_prefix)
         self._will = Message(self._topics.own("status"), b"offline", retain=True)
         self._choices = Choices(self._memory, library)
@@ -144,7 +145,10 @@ class MqttPart:
         """Speak until cancelled; then say that we leave."""
         try:
             await self._first_look()
-            async with asyncio.TaskGroup() as tasks:
+            async with contextlib.AsyncExitStack() as stack:
+                if self._settings.mqtt.log:
+                    stack.enter_context(warnings.told(self._reports.log))
+                tasks = await stack.enter_async_context(asyncio.TaskGroup())
                 for work in (
                     self.connection.run,
                     self._receive,
@@ -181,6 +185,19 @@ class MqttPart:
     def disconnected(self) -> None:
         """The broker is gone; what it told us it will tell again."""
         self._stop_birth()
+
+    def sent(self, topic: str, reason: str) -> None:
+        """Say once when the broker does not let this user write somewhere, and take it back when it does."""
+        if reason and topic not in self._refusals:
+            log.warning("mqtt: %s: %s: the broker does not let this user write there", topic, reason)
+            self._refusals[topic] = reason
+        elif not reason and topic in self._refusals:
+            del self._refusals[topic]
+        else:
+            return
+        refused = next(iter(self._refusals.items()), None)
+        self._view.gateway_trouble = f"mqtt: {refused[0]}: {refused[1]}" if refused else self._trouble
+        self._dirty.set()
 
     def core_changed(self, status: Status | None) -> None:
         """The core said how it is, or is gone."""

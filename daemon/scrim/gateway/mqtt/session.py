@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-import logging
 import socket
 import ssl
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -18,8 +17,6 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from scrim.gateway.mqtt.mailbox import Mailbox, Message, Received
 from scrim.gateway.mqtt.topics import Subscription
-
-log = logging.getLogger(__name__)
 
 MAX_PACKET_BYTES = 256 * 1024
 """Nothing larger is taken from the broker."""
@@ -36,7 +33,6 @@ FAREWELL_S = 2.0
 _CONNECT_S = 5.0
 _MAX_EVENTS = 1024
 _UNSUPPORTED_VERSION = 132
-_NOT_AUTHORIZED = 135
 _IN_FLIGHT = 20
 
 Version = Literal[5, 4]
@@ -53,7 +49,7 @@ class Broker:
         username: None for none.
         password: None for none.
         tls: None speaks plain TCP.
-        will: what the broker says for us when we vanish.
+        will: what the broker says for us when we vanish; nothing where it has no topic.
     """
 
     host: str
@@ -73,12 +69,14 @@ class Event:
         kind: ``up``, ``refused``, ``down``, or ``sent`` when a message arrived at the broker.
         reason: in the broker's words or paho's; empty when all is well.
         mid: of the message that was sent.
+        topic: of the message that was sent.
         is_version_unknown: the broker does not know this version of the protocol.
     """
 
     kind: Literal["up", "refused", "down", "sent"]
     reason: str = ""
     mid: int = 0
+    topic: str = ""
     is_version_unknown: bool = False
 
 
@@ -137,11 +135,7 @@ class Session:
         """Wait for the next thing that happens; the room of a message that was sent is free again."""
         event = await self._events.take()
         if event.kind == "sent":
-            topic = self._topics.pop(event.mid, "")
-            if event.reason:
-                log.warning(
-                    "mqtt: the broker refused %s: %s; may this user write there?", topic, event.reason
-                )
+            return replace(event, topic=self._topics.pop(event.mid, ""))
         return event
 
     async def say_last(self, message: Message) -> None:
@@ -202,7 +196,8 @@ class Session:
         if broker.tls is not None:
             client.tls_set_context(broker.tls)
         will = broker.will
-        client.will_set(will.topic, will.payload, will.qos, will.retain)
+        if will.topic:
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
