@@ -10,7 +10,7 @@ from scrim.errors import DeviceError
 log = logging.getLogger(__name__)
 
 LIGHTS_FOLDER = Path("/sys/class/leds")
-LIGHTS = ("ACT", "led0", "PWR", "led1")
+LIGHTS = ("ACT", "led0")
 """What Raspberry Pi OS calls them, the one that is seen best first."""
 
 BLINKS = 10

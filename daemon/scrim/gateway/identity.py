@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _ID_DIGITS = 12
 _SALT = b"scrim device id"
 _LONGEST_TEXT = 128
+_BOARD = "sys/firmware/devicetree/base"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def identify(settings: "Settings", root: Path = Path("/")) -> Identity:
         name=settings.device.name or f"Scrim {device_id}",
         area=settings.device.suggested_area,
         model=_model(root),
-        serial=_text(root / "proc/device-tree/serial-number"),
+        serial=_text(root / _BOARD / "serial-number"),
         hardware=platform.machine(),
         system=_system(root),
         mac=_mac(root),
@@ -72,7 +73,7 @@ def device_id_of(root: Path = Path("/"), fallback: Callable[[], int] = uuid.getn
 
 
 def _model(root: Path) -> str:
-    board = _text(root / "proc/device-tree/model")
+    board = _text(root / _BOARD / "model")
     parts = (_text(root / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name"))
     return board or " ".join(filter(None, parts)) or platform.machine() or "computer"
 

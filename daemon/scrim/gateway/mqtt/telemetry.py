@@ -8,7 +8,8 @@ from typing import Any
 from scrim.gateway.mqtt.payloads import SCHEMA
 from scrim.local.status import Status
 
-_WIRELESS = Path("/proc/net/wireless")
+_WIRELESS = Path("/proc/self/net/wireless")
+"""Also where systemd hides all of /proc that is no process."""
 
 _LAST_REDUCED = 2
 """The levels after matte refinement and blur cost the smaller model or frames: docs/budget.md."""
