@@ -22,7 +22,7 @@ _BY_KEY: Mapping[str, str] = {
     "background_image": "image_url_invalid",
 }
 _OF_IMAGES = (
-    (r"larger than|\d+ x \d+ pixels", "image_too_large"),
+    (r"larger than|has \d+ x \d+ pixels", "image_too_large"),
     (r"is broken|is not an image|to decode", "image_decode_failed"),
     (
         r"is no |is too long|names no host|a space|zero byte|without encryption|over MQTT|string|below",

@@ -11,8 +11,8 @@ MAX_SCALAR_BYTES = 8192
 
 Patch = dict[str, Any]
 
-_NUMBER = re.compile(r"[+-]?\d{1,9}(\.\d{1,9})?")
-_SIZE = re.compile(r"(\d{2,4})x(\d{2,4})")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{1,9})?")
+_SIZE = re.compile(r"([0-9]{2,4})x([0-9]{2,4})")
 _SWITCH = {"ON": True, "OFF": False}
 
 
