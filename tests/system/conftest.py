@@ -49,6 +49,7 @@ class StandInCore:
         self.captured = 344712
         self.metrics_answer: Future[dict[str, Any]] | None = None
         self.asked: list[str] = []
+        self.terms: list[dict[str, Any]] = []
         self.is_somebody_there = True
         self.camera_error: str | None = None
         self.quality_level = 0
@@ -99,9 +100,9 @@ class StandInCore:
         while not self._stop.wait(interval_s):
             self.show()
 
-    def publish(self, event: str) -> None:
+    def publish(self, event: str, **fields: Any) -> None:
         assert self._server is not None
-        self._server.publish(event)
+        self._server.publish(event, **fields)
 
     def handle(self, method: str, params: dict[str, Any]) -> "dict[str, Any] | Future[dict[str, Any]]":
         self.asked.append(method)
@@ -112,6 +113,10 @@ class StandInCore:
         if method == "metrics":
             return self.metrics_answer or self.metrics()
         if method == "set":
+            self.terms.append({key: value for key, value in params.items() if key != "patch"})
+            asked = params.get("if_revision")
+            if asked is not None and asked != 1 + len(self.patches):
+                raise LocalError(f"if_revision = {asked}: revision {1 + len(self.patches)} is in effect")
             self.settings = self.settings.patched(params["patch"], live=True)
             self.patches.append(params["patch"])
             return self.in_effect()

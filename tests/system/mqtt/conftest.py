@@ -135,6 +135,8 @@ class GatewayThread:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
+            if self._error is not None:
+                raise self._error
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
@@ -150,6 +152,18 @@ def until(condition: Callable[[], object], why: Callable[[], str] = lambda: "") 
     while not condition():
         assert time.monotonic() < deadline_s, why()
         time.sleep(0.01)
+
+
+@pytest.fixture(name="until")
+def _until() -> Callable[..., None]:
+    """Waits for a condition."""
+    return until
+
+
+@pytest.fixture(autouse=True)
+def state_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test's gateway remembers is not another's."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture

@@ -118,13 +118,19 @@ class Changes:
             if error.in_effect is not None:
                 self.see(error.in_effect, source)
             raise
-        self.see(answer, source)
+        self.see(answer, source, _image_of(patch))
 
-    def see(self, answer: Mapping[str, Any], source: str) -> None:
-        """Take what an answer of the core's says of the settings in effect."""
+    def see(self, answer: Mapping[str, Any], source: str, asked: str | None = None) -> None:
+        """Take what an answer of the core's says of the settings in effect.
+
+        Args:
+            answer: ``settings`` and ``revision``.
+            source: who made them so.
+            asked: the URL of an image that was asked for.
+        """
         settings, revision = answer.get("settings"), answer.get("revision")
         if isinstance(settings, Mapping) and isinstance(revision, int):
-            self._choices.see(settings)
+            self._choices.see(settings, asked)
             if self._view.see_settings(settings, revision, source):
                 self._changed()
 
@@ -202,10 +208,16 @@ def _check_origin(patch: Patch) -> None:
     Raises:
         ConfigError: the patch names one.
     """
+    url = _image_of(patch)
+    if url is not None and scheme_of(url) == "file":
+        raise refused(IMAGE_KEY, url, "is not taken over MQTT", IMAGES)
+
+
+def _image_of(patch: Patch) -> str | None:
+    """The URL of an image that a patch names."""
     replacement = expand(patch)[0].get("background_replacement")
     url = replacement.get("background_image_url") if isinstance(replacement, Mapping) else None
-    if isinstance(url, str) and scheme_of(url) == "file":
-        raise refused(IMAGE_KEY, url, "is not taken over MQTT", IMAGES)
+    return url if isinstance(url, str) else None
 
 
 def flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

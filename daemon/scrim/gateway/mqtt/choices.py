@@ -51,11 +51,18 @@ class Choices:
         """The image's URL as it may be told; empty for none and for one of the library."""
         return "" if self._image is None or self.background != CUSTOM else shown(self._image)
 
-    def see(self, settings: Mapping[str, Any]) -> None:
-        """Note what is in the settings, whoever put it there; the core tells URLs without their secrets."""
+    def see(self, settings: Mapping[str, Any], asked: str | None = None) -> None:
+        """Note what is in the settings, whoever put it there.
+
+        Args:
+            settings: in effect; the core tells URLs without their secrets.
+            asked: the URL that was asked for, whole.
+        """
         replacement = settings.get("background_replacement", {})
         url = replacement.get("background_image_url")
-        if url and url != self.told(self._image):
+        if url and url == self.told(asked):
+            self.choose_image(asked)
+        elif url and url != self.told(self._image):
             self.choose_image(url)
         if color := replacement.get("default_color"):
             self.choose_color(color)
