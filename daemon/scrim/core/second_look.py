@@ -22,7 +22,7 @@ NATURAL = CloseUp(margin=0.1, least_share=0.6)
 """A still's first close-up, but for its ``least_aspect``, which follows from SQUEEZED and the frame."""
 
 CLOSE = CloseUp(margin=0.2, least_share=0.75)
-"""A still's second close-up. These numbers were chosen on half of 96 stills: docs/quality.md."""
+"""A still's second close-up. The numbers were searched for on half of 96 stills: docs/quality.md."""
 
 
 class SecondLook:
