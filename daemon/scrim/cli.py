@@ -93,6 +93,11 @@ def _add_core(commands: Commands) -> None:
     command.add_argument(
         "--strict", action="store_true", help="end with an error when the camera cannot be opened at start"
     )
+    command.add_argument(
+        "--demo",
+        action="store_true",
+        help="where auto finds no camera, play the demo",
+    )
     command.set_defaults(command=_core, identifier="scrim-core")
 
 
@@ -237,6 +242,7 @@ def _core(options: argparse.Namespace) -> int:
         default_path(),
         _stop_signal(),
         is_patient=not options.strict,
+        plays_demo=options.demo,
         assigned=assigned(options),
     )
     return EXIT_RESTART if is_to_restart else 0

@@ -37,7 +37,7 @@ def run_both(forwarded: Sequence[str]) -> int:
     with ExitStack() as stack:
         socket = _place(stack)
         environment = {**os.environ, "SCRIM_SOCKET": str(socket)}
-        children = [_start(["core", "--strict", *forwarded], environment)]
+        children = [_start(["core", "--demo", "--strict", *forwarded], environment)]
         stack.callback(_stop, children)
         try:
             _wait_for(socket, children[0])
@@ -46,7 +46,7 @@ def run_both(forwarded: Sequence[str]) -> int:
                 status = _first_to_end(children)
                 if children[0].returncode != EXIT_RESTART:
                     return status
-                children[0] = _start(["core", *forwarded], environment)
+                children[0] = _start(["core", "--demo", *forwarded], environment)
         except KeyboardInterrupt:
             return 0
 

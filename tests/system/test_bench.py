@@ -84,7 +84,7 @@ def test_a_table_for_people_on_a_clip_of_one_s_own(scrim, tmp_path: Path):
         (("--frames", "0"), "--frames", 2),
         (("--effect", "off"), "off", 2),
         (("--set", "strength=0"), "background_blur.strength", 78),
-        (("--set", "model.name=nobody"), "person-256x144", 1),
+        (("--set", "model.name=nobody"), "person-256x144", 78),
     ],
     ids=lambda value: str(value)[:30],
 )

@@ -291,6 +291,25 @@ def test_the_input_is_never_written_over(scrim, tmp_path: Path):
     assert [given.read_bytes(), video.read_bytes()] == before
 
 
+def test_a_broken_image_of_a_folder_is_named_and_the_others_are_made(scrim, tmp_path: Path):
+    folder, out, mattes = (tmp_path / name for name in ("in", "out", "mattes"))
+    folder.mkdir()
+    for name in ("a.png", "c.png", "e.png"):
+        portrait(folder, (160, 120), name)
+    (folder / "b.png").write_bytes(b"no picture")
+    (folder / "d.png").write_bytes((folder / "a.png").read_bytes()[:2000])
+    done = scrim("process", folder, out, "--matte", mattes, *SMALL_MODEL)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    for name in ("b.png", "d.png"):
+        assert f"{folder / name}: " in done.stderr
+    assert done.stderr.count("it was left out") == 2
+    for made in (out, mattes):
+        assert sorted(path.name for path in made.iterdir()) == ["a.png", "c.png", "e.png"]
+    alone = scrim("process", folder / "b.png", tmp_path / "b.png", *SMALL_MODEL)
+    assert (alone.returncode, (tmp_path / "b.png").exists()) == (1, False)
+
+
 def test_a_folder_without_images(scrim, tmp_path: Path):
     (tmp_path / "in").mkdir()
     bad(scrim("process", tmp_path / "in", tmp_path / "out", *SMALL_MODEL), "0 pictures", ".webp")

@@ -283,6 +283,14 @@ def test_the_pause_before_a_device_is_tried_again_grows_to_10_s():
     assert backoff.next_s() == 1
 
 
+def test_what_an_opened_camera_delivers_is_told_each_time():
+    capture = Capture(CAPS, raw(), GONE, Caps(96, 64, 15), raw(1))
+    told: list[Caps] = []
+    capture.loop._opened = told.append
+    capture.step(3)
+    assert told == [CAPS, Caps(96, 64, 15)]
+
+
 def test_what_is_to_be_done_between_two_frames_is_done_once_and_no_frame_of_before_is_left():
     capture = Capture(CAPS, raw(), raw(1))
     capture.step()

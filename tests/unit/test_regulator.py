@@ -275,3 +275,40 @@ def test_a_rate_below_one_per_second_is_never_chosen(clock: Clock, tmp_path: Pat
     rig.run(60, 5000)
     assert rig.pipeline.level.every == 24
     assert np.isclose(rig.outlet.interval_s, 24 / RATE)
+
+
+def test_a_camera_that_delivers_less_than_was_asked_is_judged_by_what_it_delivers(
+    clock: Clock, tmp_path: Path
+) -> None:
+    rig = make(clock, tmp_path, {"budget": {"is_adaptive": False}, "filter_cpu_utilization": 100.0})
+    rig.regulator.retime(15.0)
+    for _ in range(45):  # three seconds of 15 frames that take 40 ms: slow at 30 per second, not at 15
+        rig.regulator.processed(40)
+        rig.regulator.step()
+        clock.now_s += 1 / 15
+    assert rig.events == []
+    for _ in range(45):
+        rig.regulator.processed(60)
+        rig.regulator.step()
+        clock.now_s += 1 / 15
+    payloads = rig.said("filter_frame_duration_high")
+    assert payloads
+    assert all(payload["frame_rate"] == 15 for payload in payloads)
+    assert all(abs(payload["frames_dropped"]) <= 1 for payload in payloads)
+
+
+def test_the_budget_and_the_outlet_follow_what_the_camera_delivers(clock: Clock, tmp_path: Path) -> None:
+    rig = make(clock, tmp_path)
+    rig.regulator.retime(4.0)
+    assert rig.outlet.interval_s == 0.25
+    for _ in range(40):  # half of 250 ms is allowed
+        rig.regulator.processed(100)
+        clock.now_s += 0.25
+    assert rig.pipeline.level == Level(0)
+    rig.regulator.retime(RATE)
+    assert rig.outlet.interval_s == pytest.approx(1 / RATE)
+    rig.run(2, 100)
+    assert rig.pipeline.level.number > 0
+    level = rig.pipeline.level
+    rig.regulator.retime(RATE)
+    assert rig.pipeline.level == level, "the same rate is no news"

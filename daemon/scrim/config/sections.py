@@ -54,7 +54,8 @@ class CameraSettings(Section):
     )
     source: SourceURL = setting(
         "auto",
-        "auto takes the first camera, or plays the demo where there is none",
+        "auto takes the first camera; where there is none the service waits for one, and scrim run plays "
+        "the demo",
         "auto, picamera:0, v4l2:/dev/video0, file:/path/clip.mp4, demo: or test:",
         min_length=1,
         max_length=4096,
@@ -246,7 +247,8 @@ class ImagesSettings(Section):
     )
     allow_hosts: tuple[HostName, ...] = setting(
         (),
-        "hosts that may have an address in the local network; all others must be on the internet",
+        "hosts that may have an address in the local network, of images and of models; all others must be "
+        "on the internet",
         'a list of names or addresses, such as ["nas.lan", "192.168.1.5"]; or []',
         max_length=64,
         strict=False,

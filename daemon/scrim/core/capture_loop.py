@@ -43,6 +43,7 @@ class CaptureLoop:
         hangs: is called when only a new process can bring the camera back.
         device: the camera itself, below whatever ``source`` makes of its frames.
         demand: says whether anybody watches; default: always.
+        opened: is told, in the capture's thread, what an opened camera delivers.
     """
 
     def __init__(
@@ -57,9 +58,11 @@ class CaptureLoop:
         hangs: Callable[[], None] = lambda: None,
         device: Source | None = None,
         demand: Demand | None = None,
+        opened: Callable[[Caps], None] = lambda _: None,
     ) -> None:
         self.name = name
         self._hangs = hangs
+        self._opened = opened
         self._watch = watch
         self._source = source
         self._device = device if isinstance(device, Camera) else None
@@ -106,6 +109,7 @@ class CaptureLoop:
         """
         if self.caps is None and not self._privacy.is_private and self._demand.is_there:
             self.caps = self._source.open()
+            self._opened(self.caps)
             self._newest_s = self._clock_s()
             logger.info("camera: open, %s", self.caps)
 

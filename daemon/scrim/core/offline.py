@@ -22,7 +22,7 @@ from scrim.core.outlet import HOLD_S
 from scrim.core.pipeline import Pipeline
 from scrim.core.segment.loading import load_model
 from scrim.core.sinks.file import VideoFileSink, open_writer
-from scrim.errors import ConfigError, ImageError, Problem, SegmentError
+from scrim.errors import ConfigError, ImageError, Problem, SegmentError, SourceError
 from scrim.frame import Frame, FramePool, Plane, Planes, SafeFrame
 from scrim.places import BACKGROUND_FOLDERS
 
@@ -52,7 +52,8 @@ def process(
         is_quiet: show no progress.
 
     Returns:
-        How many pictures could not be segmented and are placeholders now.
+        How many pictures could not be segmented and are placeholders now, and how many of a folder could not
+        be read and were left out.
 
     Raises:
         ScrimError: something given cannot be used; the text says what.
@@ -77,7 +78,8 @@ def process(
 
     try:
         if is_still:
-            return _process_stills(make_pipeline, _still_jobs(given, output, matte), is_quiet=is_quiet)
+            jobs = _still_jobs(given, output, matte)
+            return _process_stills(make_pipeline, jobs, goes_on=given.is_dir(), is_quiet=is_quiet)
         return _process_video(make_pipeline, given, output, matte, is_quiet=is_quiet)
     finally:
         model.segmenter.close()
@@ -101,11 +103,19 @@ def _still_jobs(given: Path, output: Path, matte: Path | None) -> list[Job]:
     return [(path, output / path.name, matte / f"{path.stem}.png" if matte else None) for path in names]
 
 
-def _process_stills(make_pipeline: MakePipeline, jobs: list[Job], *, is_quiet: bool) -> int:
+def _process_stills(make_pipeline: MakePipeline, jobs: list[Job], *, goes_on: bool, is_quiet: bool) -> int:
     failed = 0
     stills = _Stills(make_pipeline)
     for source, target, matte in _progress(jobs, len(jobs), is_quiet=is_quiet or len(jobs) < 2):
-        picture, alpha, is_good = stills.filter(read_picture(source))
+        try:
+            given = read_picture(source)
+        except SourceError as error:
+            if not goes_on:
+                raise
+            failed += 1
+            print(f"scrim: {error}; it was left out", file=sys.stderr)
+            continue
+        picture, alpha, is_good = stills.filter(given)
         _write_image(target, picture)
         if matte is not None:
             _write_image(matte, alpha)

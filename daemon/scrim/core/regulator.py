@@ -18,11 +18,11 @@ HEALTH_INTERVAL_S = 1.0
 class Regulator:
     """Takes the time of each processed frame, chooses the level of quality, and reports heavy filtering.
 
-    ``processed`` is the pipeline thread's, ``step`` the supervisor's, ``follow`` anybody's.
+    ``processed`` is the pipeline thread's, ``step`` the supervisor's, the others anybody's.
 
     Args:
         settings: budget and reporting are used.
-        frame_rate: of the camera, frames per second.
+        frame_rate: asked of the camera, frames per second; see ``retime``.
         pipeline: works at the level chosen.
         outlet: is told how often frames will come.
         watch: is told of each change.
@@ -77,6 +77,16 @@ class Regulator:
             self._budget.retarget(settings.processing_budget_per_frame)
             if _reporting(settings) != _reporting(before):
                 self._monitor = _make_monitor(settings, self._frame_rate)
+
+    def retime(self, frame_rate: float) -> None:
+        """The camera delivers so many frames per second, whatever was asked of it."""
+        with self._lock:
+            if frame_rate == self._frame_rate:
+                return
+            self._frame_rate = self._monitor.frame_rate = frame_rate
+            self._budget = self._make_budget(self._settings)
+            self._use(self._budget.level)
+            self._watch.level(self._budget.level.number)
 
     def processed(self, processing_ms: float) -> None:
         """Take the time that one frame took, from being taken to being finished."""

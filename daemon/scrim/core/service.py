@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from scrim.config import CameraSettings, Settings
+from scrim.config import Settings
 from scrim.core.answers import Answers
 from scrim.core.capture.base import Source
 from scrim.core.capture.first import FirstCamera
@@ -82,6 +82,7 @@ def run(
     stop: threading.Event,
     *,
     is_patient: bool = True,
+    plays_demo: bool = False,
     assigned: Mapping[str, Any] = MappingProxyType({}),
     observers: Iterable[object] = (),
     pins: "Factory | None" = None,
@@ -93,6 +94,7 @@ def run(
         socket_path: of the local socket.
         stop: ends it.
         is_patient: wait for a camera or an image that is not there; else it is an error at start.
+        plays_demo: where ``auto`` finds no camera, play the demo rather than wait for one.
         assigned: the command line's patch: part of ``settings``, and above what is remembered.
         observers: hear every event; see :class:`scrim.core.events.Observers`.
         pins: of the panel, a pin factory of gpiozero; None takes the board's.
@@ -118,8 +120,9 @@ def run(
         show_lights = _start_panel(stack, settings, output, pins)
         stack.callback(memory.close)
         filtering = _start_filtering(stack, settings, start, output, is_patient=is_patient)
-        camera = filtering.control.settings.camera
-        capture, source = _open_capture(stack, camera, output, filtering, restart, is_patient=is_patient)
+        capture, source = _open_capture(
+            stack, output, filtering, restart, is_patient=is_patient, plays_demo=plays_demo
+        )
         core = _Core(output, filtering, capture, source, memory, errors, started_s, restart)
         _start_answering(stack, socket_path, core)
         stack.enter_context(running("capture", capture.step, capture.stop))
@@ -278,13 +281,14 @@ def _start_filtering(
 
 def _open_capture(
     stack: ExitStack,
-    camera: CameraSettings,
     output: _Output,
     filtering: _Filtering,
     restart: Callable[[], None],
     *,
     is_patient: bool,
+    plays_demo: bool,
 ) -> tuple[CaptureLoop, Oriented]:
+    camera = filtering.control.settings.camera
     asked = turned(output.caps, camera.rotate)
 
     def make(url: str) -> Source:
@@ -294,7 +298,7 @@ def _open_capture(
         return make_source(url, asked, controls=camera.controls, model_size=model_size)
 
     name = find_camera() if camera.source == "auto" else camera.source
-    is_awaited = is_patient and camera.source == "auto" and name == "demo:"
+    is_awaited = camera.source == "auto" and name == "demo:" and not plays_demo
     device = FirstCamera(make) if is_awaited else make(name)
     source = Oriented(device, mirror=camera.mirror, rotate=camera.rotate)
     capture = CaptureLoop(
@@ -307,6 +311,7 @@ def _open_capture(
         device=device,
         demand=output.demand,
         hangs=restart,
+        opened=lambda caps: filtering.regulator.retime(caps.frame_rate),
     )
     stack.callback(capture.close)
     if not is_patient:
@@ -368,9 +373,9 @@ def _orient(core: _Core, in_effect: InEffect) -> None:
 
 
 def _count_errors(stack: ExitStack) -> ErrorCount:
-    errors, scrim_logger = ErrorCount(), logging.getLogger("scrim")
-    scrim_logger.addHandler(errors)
-    stack.callback(scrim_logger.removeHandler, errors)
+    errors, ours = ErrorCount(), logging.getLogger("scrim")
+    ours.addHandler(errors)
+    stack.callback(ours.removeHandler, errors)
     return errors
 
 

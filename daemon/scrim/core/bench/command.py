@@ -22,7 +22,7 @@ from tqdm import tqdm
 from scrim.config import Settings
 from scrim.core.bench.clip import write_clip
 from scrim.core.bench.worker import Job
-from scrim.errors import ConfigError, Problem, ScrimError
+from scrim.errors import EXIT_CONFIG, ConfigError, Problem, ScrimError
 from scrim.frame import MAX_SIDE_PX
 
 MEDIAPIPE_PYTHON = "SCRIM_MEDIAPIPE_PYTHON"
@@ -97,8 +97,16 @@ class Candidate:
             self.requests.flush()
         line = self.answers.readline()
         if not line:
-            raise ScrimError(f"bench: the worker for {self.program} ended; its own words are above")
+            raise self._ended()
         return dict(json.loads(line))
+
+    def _ended(self) -> ScrimError:
+        """That the worker ended; with wrong settings where it said so."""
+        error = ScrimError(f"bench: the worker for {self.program} ended; its own words are above")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self.process.wait(10) == EXIT_CONFIG:
+                error.exit_status = EXIT_CONFIG
+        return error
 
     def result(self) -> dict[str, Any]:
         """The medians, and the spread of the CPU time as half the distance between the quartiles."""
