@@ -15,6 +15,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 if TYPE_CHECKING:
     from scrim.config import Settings
 
+_SPARING = {
+    "MALLOC_ARENA_MAX": "1",  # threads that work one after the other need no heap of their own
+    "SSL_CERT_FILE": os.devnull,  # aiohttp loads all authorities when it is imported; nobody uses these
+    "SSL_CERT_DIR": os.devnull,
+}
+"""In the environment while the gateway's program starts, and not for anything that it does or starts."""
+
 
 def become_gateway(settings: "Settings", *, is_verbose: bool) -> NoReturn:
     """Let this process be the gateway from here on; nothing that follows is run.
@@ -31,12 +38,13 @@ def become_gateway(settings: "Settings", *, is_verbose: bool) -> NoReturn:
         "settings": settings.model_dump(mode="json"),
         "schema": form_schema(),
         "is_verbose": is_verbose,
+        "environment": {name: os.environ.get(name) for name in _SPARING},
     }
     with os.fdopen(os.dup(handle), "w") as file:
         json.dump(document, file)
     warnings = [f"-W{option}" for option in sys.warnoptions]
     command = [sys.executable, *warnings, "-P", "-m", "scrim.gateway", str(handle)]
-    os.execv(sys.executable, command)  # noqa: S606  (no shell is the point)
+    os.execve(sys.executable, command, os.environ | _SPARING)  # noqa: S606  (no shell is the point)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +63,14 @@ class Received:
 
 
 def received(handle: int) -> Received:
-    """What ``become_gateway`` left at a descriptor, which is closed."""
+    """What ``become_gateway`` left at a descriptor, which is closed; and the environment as it was."""
     with os.fdopen(handle, "rb") as file:
         file.seek(0)
         document = json.load(file)
+    for name, value in document["environment"].items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
     return Received(plain(document["settings"]), document["schema"], document["is_verbose"])
 
 
