@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
+from scrim.gateway.library import Library
 from scrim.gateway.web.backgrounds import MOST_WAITING
 from scrim.image_header import MAX_IMAGE_BYTES
 from scrim.local.client import Client
@@ -238,18 +239,36 @@ def test_an_upload_that_does_not_come_is_given_up(
     play(gateway, tmp_path / "core.sock", scenario)
 
 
+def test_images_in_this_machine_s_folders_are_listed_too(
+    gateway: Any, stand_in_core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "backgrounds"
+    folder.mkdir()
+    (folder / "Office wall.jpg").write_bytes(image())
+    monkeypatch.setattr("scrim.gateway.web.backgrounds.Library", lambda: Library(folders=[folder]))
+
+    async def scenario(session: aiohttp.ClientSession, url: str) -> None:
+        async with session.get(f"{url}/api/backgrounds") as answer:
+            found = (await answer.json())["backgrounds"][-1]
+        assert found["title"] == "Office wall.jpg"
+        assert found["url"] == f"file:{folder}/Office%20wall.jpg"
+        assert found["thumb"] is None
+
+    play(gateway, stand_in_core.path, scenario)
+
+
 # With a real core
 
 
 class Scrim:
     """A real core on the demo, and a real gateway, each in its process."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], *core: str) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], *core: str, web: str = "") -> None:
         self.socket = folder / "core.sock"
         env = environment | {"SCRIM_SOCKET": str(self.socket)}
         start = [sys.executable, "-m", "scrim"]
         self._core = subprocess.Popen([*start, "core", *core], env=env, stderr=subprocess.DEVNULL)
-        gateway = [*start, "gateway", "--set", "web.port=0"]
+        gateway = [*start, "gateway", "--set", "web.port=0", *web.split()]
         self.gateway = subprocess.Popen(
             gateway, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -346,7 +365,10 @@ def test_with_two_viewers_stills_and_uploads_the_gateway_stays_small(
                 viewer.cancel()
             assert idle_mb < watched_mb < MOST_RSS_MB, (idle_mb, watched_mb)
 
-    with Scrim(tmp_path, scrim_environment, "--set", "camera.source=demo:") as scrim:
+    # Nothing listens for MQTT; all that speaks it is in memory and tries.
+    more = "--set mqtt.is_enabled=true --set mqtt.port=1 --set prometheus.is_enabled=true"
+    more += " --set prometheus.port=0"
+    with Scrim(tmp_path, scrim_environment, "--set", "camera.source=demo:", web=more) as scrim:
         asyncio.run(scenario(scrim))
 
 

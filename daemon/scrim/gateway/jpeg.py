@@ -8,6 +8,7 @@ import simplejpeg
 from scrim.frame import Plane, Planes
 
 QUALITY = 80
+_BAND_ROWS = 16
 _BAND_BYTES = 16 * 1024
 """So much of a plane is looked up at once: numpy makes eight bytes of each index meanwhile."""
 
@@ -46,9 +47,14 @@ def shrunk(planes: Planes, longest_px: int) -> Planes:
 
 
 def _means(plane: Plane, factor: int, width: int, height: int) -> Plane:
-    squares = plane[: height * factor, : width * factor].reshape(height, factor, width, factor)
-    means: Plane = np.rint(squares.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
-    return means
+    small: Plane = np.empty((height, width), np.uint8)
+    pixels = factor * factor
+    for top in range(0, height, _BAND_ROWS):  # the sums of a whole picture would take more than the picture
+        rows = min(_BAND_ROWS, height - top)
+        squares = plane[top * factor : (top + rows) * factor, : width * factor]
+        sums = squares.reshape(rows, factor, width, factor).sum(axis=(1, 3), dtype=np.uint32)
+        small[top : top + rows] = (sums + pixels // 2) // pixels
+    return small
 
 
 @cache

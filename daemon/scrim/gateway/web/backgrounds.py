@@ -13,6 +13,7 @@ from scrim.decode import memory_file
 from scrim.errors import ImageError
 from scrim.gateway.core_link import CoreLink
 from scrim.gateway.images import Encoded
+from scrim.gateway.library import Library
 from scrim.gateway.shelf import Fetcher, Shelf, Shelved
 from scrim.gateway.web.body import done, refusal, text_field
 from scrim.gateway.web.guard import JSON_TYPES
@@ -37,10 +38,14 @@ class Backgrounds:
         shelf: keeps the pictures.
         fetcher: brings those that are given by URL.
         link: to the core, to know what is in use.
+        on_disk: images that somebody put into this machine's folders.
     """
 
-    def __init__(self, shelf: Shelf, fetcher: Fetcher, link: CoreLink) -> None:
+    def __init__(
+        self, shelf: Shelf, fetcher: Fetcher, link: CoreLink, on_disk: Library | None = None
+    ) -> None:
         self._shelf = shelf
+        self._on_disk = on_disk if on_disk is not None else Library()
         self._fetcher = fetcher
         self._link = link
         self._turn = asyncio.Lock()
@@ -57,8 +62,11 @@ class Backgrounds:
 
     async def _list(self, request: web.Request) -> web.Response:
         del request
-        pictures = await asyncio.to_thread(self._shelf.pictures)
-        return web.json_response({"backgrounds": list(map(_told, pictures))})
+        return web.json_response({"backgrounds": await asyncio.to_thread(self._all)})
+
+    def _all(self) -> list[dict[str, Any]]:
+        files = ((name, self._on_disk.url_of(name)) for name in self._on_disk.names())
+        return [*map(_told, self._shelf.pictures()), *(_told_file(name, str(url)) for name, url in files)]
 
     async def _thumb(self, request: web.Request) -> web.Response:
         jpeg = await asyncio.to_thread(self._shelf.thumb, request.match_info["id"])
@@ -123,6 +131,10 @@ def _told(picture: Shelved) -> dict[str, Any]:
         "is_shipped": picture.is_shipped,
         "thumb": f"/backgrounds/{picture.id}.jpg",
     }
+
+
+def _told_file(name: str, url: str) -> dict[str, Any]:
+    return {"id": url, "url": url, "title": name, "is_shipped": True, "thumb": None}
 
 
 async def _uploaded(request: web.Request) -> Encoded:

@@ -38,9 +38,10 @@ export function showGallery(url) {
   selected = url;
   const wanted = JSON.stringify([url, pictures.map((picture) => picture.id)]);
   const picture = pictures.find((each) => each.url === url);
-  $("card-image").hidden = !picture;
-  if (picture && !$("card-image").src.endsWith(picture.thumb)) $("card-image").src = picture.thumb;
-  $("card-hills").style.display = picture ? "none" : "";
+  const thumb = picture?.thumb;
+  $("card-image").hidden = !thumb;
+  if (thumb && !$("card-image").src.endsWith(thumb)) $("card-image").src = thumb;
+  $("card-hills").style.display = thumb ? "none" : "";
   if (wanted === shown) return;
   shown = wanted;
   const focused = document.activeElement?.closest("#gallery [data-id]")?.dataset.id;
@@ -59,7 +60,7 @@ function addTile() {
 }
 
 function tile(picture) {
-  const image = element("img", { src: picture.thumb, alt: "", loading: "lazy", width: 320, height: 180 });
+  const image = picture.thumb ? element("img", { src: picture.thumb, alt: "", loading: "lazy", width: 320, height: 180 }) : icon("file");
   const button = element("button", { type: "button", class: "tile", "data-id": picture.id, "aria-pressed": String(picture.url === selected) });
   button.append(image, element("span", { class: "title" }, picture.title));
   button.addEventListener("click", () => hooks.choose(picture.url));
@@ -68,7 +69,7 @@ function tile(picture) {
   return item;
 }
 
-// A picture that is in effect and not in the library: from the web, or from this computer's folder.
+// A picture that is in effect and not in the library: from the web, or from a folder that is not listed.
 function foreign(url) {
   const name = url.startsWith("data:") ? "A picture" : decodeURIComponent(url.replace(/^[a-z]+:\/*/, "").split(/[?#]/)[0].split("/").filter(Boolean).at(-1) ?? url);
   const button = element("button", { type: "button", class: "tile foreign", "data-id": "foreign", "aria-pressed": "true", title: url.slice(0, 200) });
