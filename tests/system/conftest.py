@@ -46,6 +46,7 @@ class StandInCore:
         self.placeholder_reason: str | None = None
         self.sinks: list[dict[str, Any]] = []
         self.closed_by: list[str] = []
+        self.restart_needed: list[str] = []
         self.captured = 344712
         self.metrics_answer: Future[dict[str, Any]] | None = None
         self.asked: list[str] = []
@@ -162,6 +163,7 @@ class StandInCore:
             "state": self.state if is_on else "off",  # type: ignore[typeddict-item]
             "placeholder_reason": self.placeholder_reason if is_on else "privacy",
             "revision": 1 + len(self.patches),
+            "restart_needed": self.restart_needed,
             "camera": {
                 "source": "v4l2:/dev/video0",
                 "state": "live" if is_on else "off",

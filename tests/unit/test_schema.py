@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from scrim.config import Settings
+from scrim.config import Settings, restart_needed
 from scrim.config.schema import form_schema
 from scrim.errors import ConfigError
 
@@ -42,3 +42,10 @@ def refused(patch: dict[str, Any]) -> list[str]:
     except ConfigError as error:
         return [problem.key.partition(".")[0] for problem in error.problems]
     return []
+
+
+def test_what_is_marked_as_waiting_for_a_restart_is_what_the_core_says_waits() -> None:
+    other = {"width": 640, "height": 480, "frame_rate": 15, "mirror": True, "rotate": 180}
+    wanted = Settings().patched({"camera": other, "model": {"form": "int8"}, "strength": 3}, live=True)
+    marked = [key for key, leaf in leaves(form_schema()).items() if leaf["needsRestart"]]
+    assert marked == list(restart_needed(Settings(), wanted))

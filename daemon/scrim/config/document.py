@@ -61,7 +61,7 @@ LIVE_KEYS = frozenset(
 Devices, paths and privacy stay with the local file. A model is one of those that lie on this machine.
 """
 
-_FIXED_KEYS = ("width", "height", "frame_rate")
+FIXED_KEYS = ("width", "height", "frame_rate")
 """Of the camera: the format going out is fixed for the life of the process."""
 
 
@@ -203,7 +203,7 @@ def restart_needed(running: Settings, wanted: Settings) -> tuple[str, ...]:
         wanted: what has been set since.
     """
     before, after = running.camera, wanted.camera
-    keys = [key for key in _FIXED_KEYS if getattr(before, key) != getattr(after, key)]
+    keys = [key for key in FIXED_KEYS if getattr(before, key) != getattr(after, key)]
     if (before.rotate - after.rotate) % 180:  # another shape is asked of the camera
         keys.append("rotate")
     return tuple(f"camera.{key}" for key in keys)

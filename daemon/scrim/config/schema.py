@@ -2,20 +2,24 @@
 
 from typing import Any
 
-from scrim.config.document import LIVE_KEYS, Settings
+from scrim.config.document import FIXED_KEYS, LIVE_KEYS, Settings
 
 IS_LIVE = "isLive"
 """Marks a setting that may be changed while scrim runs; every other stands in the settings file alone."""
 
+NEEDS_RESTART = "needsRestart"
+"""Marks one of those whose change comes into effect when the core is started again."""
+
 
 def form_schema() -> dict[str, Any]:
-    """``Settings``' JSON schema without references, each setting marked with ``isLive``."""
+    """``Settings``' JSON schema without references, each setting with ``isLive`` and ``needsRestart``."""
     schema = Settings.model_json_schema()
     definitions = schema.pop("$defs", {})
     resolved: dict[str, Any] = _resolved(schema, definitions)
     for section, value in resolved["properties"].items():
         for key, leaf in value.get("properties", {"": value}).items():
             leaf[IS_LIVE] = section in LIVE_KEYS or f"{section}.{key}" in LIVE_KEYS
+            leaf[NEEDS_RESTART] = section == "camera" and key in FIXED_KEYS
     return resolved
 
 

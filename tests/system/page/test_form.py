@@ -118,6 +118,22 @@ def test_each_error_stands_at_its_field_and_what_was_typed_stays(gateway: Any, s
     play(gateway, stand_in_core.path, scenario)
 
 
+def test_what_waits_for_a_restart_is_told_at_its_field(gateway: Any, stand_in_core: Any) -> None:
+    async def scenario(tab: Tab, url: str) -> None:
+        await open_form(tab)
+        assert "after a restart" in await tab.value(text(f"{field('camera.width')}-hint"))
+        assert "after a restart" not in await tab.value(text(f"{field('camera.mirror')}-hint"))
+        stand_in_core.restart_needed = ["camera.width"]
+        await tab.until(f"{text('waiting')} === 'camera.width: in effect after a restart.'")
+        waits = "document.querySelectorAll('.setting.waiting input')"
+        assert await tab.value(f"[...{waits}].map((input) => input.id)") == [field("camera.width")]
+        assert await tab.value("document.getElementById('restart').classList.contains('primary')")
+        stand_in_core.restart_needed = []
+        await tab.until(f"{text('waiting')} === ''")
+
+    play(gateway, stand_in_core.path, scenario)
+
+
 def test_what_somebody_else_changes_is_shown(gateway: Any, stand_in_core: Any) -> None:
     async def scenario(tab: Tab, url: str) -> None:
         await open_form(tab)

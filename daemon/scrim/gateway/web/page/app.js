@@ -4,7 +4,7 @@ import { events, read } from "./api.js";
 import { showEffect } from "./background.js";
 import { change, isChanging, onChange } from "./change.js";
 import { $, inWords, put } from "./dom.js";
-import { showSettings } from "./form.js";
+import { showSettings, showWaiting } from "./form.js";
 import { loadGallery } from "./library.js";
 import { lock, onLogin, unlock } from "./login.js";
 import { play } from "./picture.js";
@@ -39,6 +39,7 @@ async function poll() {
   if (!status) return showNothing();
   showStatus(status);
   showEffect(status.effect, status.revision);
+  showWaiting(status.restart_needed ?? []);
   if (status.revision !== revision && !isChanging()) {
     revision = status.revision;
     takeSettings((await read("/api/settings"))?.result);

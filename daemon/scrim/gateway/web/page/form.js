@@ -98,7 +98,8 @@ function row(section, key, leaf) {
     node.append(list);
   }
   const isPlain = kind.type === "boolean" || kind.type === "choice";
-  const hint = sentence(leaf.description) + (isPlain ? "" : ` Allowed: ${leaf.allowed}.`);
+  const restart = leaf.needsRestart ? " In effect after a restart." : "";
+  const hint = sentence(leaf.description) + (isPlain ? "" : ` Allowed: ${leaf.allowed}.`) + restart;
   node.append(element("p", { class: "hint", id: `${id}-hint` }, hint), element("p", { class: "error", id: `${id}-error`, hidden: true }));
   return node;
 }
@@ -175,6 +176,13 @@ function showErrors(errors, name) {
 export function showSettings(found) {
   settings = found;
   if (schema) fill();
+}
+
+// What was changed and waits for a restart: said at each field, and beside the button that does it.
+export function showWaiting(keys) {
+  for (const [name, { input }] of fields) input.closest(".setting").classList.toggle("waiting", keys.includes(name));
+  put("waiting", keys.length ? `${keys.join(", ")}: in effect after a restart.` : "");
+  $("restart").classList.toggle("primary", keys.length > 0);
 }
 
 $("settings").addEventListener("toggle", async () => {
