@@ -57,6 +57,7 @@ def test_statements_are_numbered_without_a_gap_and_grouped() -> None:
         "Models",
         "Doctor",
         "USB gadget",
+        "Cameras and loopback devices",
     ]
     assert re.findall(r"^## (.+)$", BEHAVIOUR, re.MULTILINE) == groups
 

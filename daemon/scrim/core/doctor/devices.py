@@ -11,6 +11,7 @@ from scrim.core.capture.base import Camera, Source
 from scrim.core.capture.registry import find_camera, make_source
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.doctor.filtering import caps_of
+from scrim.core.sinks.base import Watched
 from scrim.core.sinks.registry import make_sink
 from scrim.core.sinks.uvc_gadget import UVCGadgetSink
 from scrim.errors import LocalError
@@ -124,9 +125,11 @@ def sink(url: str, settings: Settings, status: Status | None) -> Iterator[Findin
     try:
         device.open(caps)
         device.write(PlaceholderPainter(caps.size).paint(Reason.STARTING, 0))
+        is_blind = isinstance(device, Watched) and device.consumers is None
     finally:
         device.close()
-    yield Finding(name, True, "took a placeholder")
+    note = "; who reads it cannot be told, and so camera.on_demand keeps the camera open" if is_blind else ""
+    yield Finding(name, True, f"took a placeholder{note}")
 
 
 def _place(name: str, path: Path) -> Finding:
