@@ -488,3 +488,28 @@ def until_listed(fleet: Any, device_id: str, condition: Callable[[dict[str, Any]
         if found is not None and condition(found):
             return found
         assert time.monotonic() < deadline_s, found
+
+
+# Several sites
+
+
+def test_a_site_behind_a_bridge_is_listed_and_changed(make_mosquitto: Any, scrim: Any) -> None:
+    """With the example settings; only address, TLS and password are the test's."""
+    head = make_mosquitto("allow_anonymous true", "sys_interval 1")
+    example = (Path(__file__).parents[2] / "config" / "mosquitto-bridge.conf").read_text().splitlines()
+    ours = ("bridge_cafile", "remote_username", "remote_password", "address", "#")
+    bridge = [line for line in example if line and not line.startswith(ours)]
+    site = make_mosquitto("allow_anonymous true", *bridge, f"address 127.0.0.1:{head.port}")
+    device = Device(site.port, "cam-1", "office")
+    try:
+        device.introduce("Office camera")
+        where = ("fleet", "--broker", f"127.0.0.1:{head.port}")
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not (found := lines_of(scrim(*where, "--json"))) or found["cam-1"]["status"] != "online":
+            assert time.monotonic() < deadline_s
+        assert (found["cam-1"]["name"], found["cam-1"]["frame_rate_hz"]) == ("Office camera", 29.7)
+        done = scrim("fleet", "set", *where[1:], "--group", "office", "strength=high")
+        assert done.stdout.splitlines()[-1] == "1 done", done.stdout
+        assert [patch["strength"] for _, patch in device.got] == ["high"]
+    finally:
+        device.leave()
