@@ -58,6 +58,7 @@ def test_statements_are_numbered_without_a_gap_and_grouped() -> None:
         "Doctor",
         "USB gadget",
         "Cameras and loopback devices",
+        "Operators and fleets",
     ]
     assert re.findall(r"^## (.+)$", BEHAVIOUR, re.MULTILINE) == groups
 
