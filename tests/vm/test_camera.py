@@ -2,9 +2,10 @@
 
 import errno
 import json
+import statistics
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -281,6 +282,39 @@ def test_auto_waits_for_a_camera_that_is_not_there_yet(vivid: Vivid, tmp_path: P
         assert time.monotonic() - plugged_s < 5
         assert live["camera"]["device"] is not None
         assert live["camera"]["device"]["name"] == "vivid"
+
+
+@pytest.mark.cycles(short=5, long=50)
+@pytest.mark.parametrize("stalls", [False, True], ids=["live", "stalled"])
+def test_the_camera_switch_closes_the_device_and_opens_it_again(
+    vivid: Vivid,
+    tmp_path: Path,
+    cycles: int,
+    measured: Callable[[str, list[float]], None],
+    stalls: bool,
+) -> None:
+    closed_s, opened_s = [], []
+    with Core(tmp_path, f"camera.source=v4l2:{vivid.node}") as core:
+        for _ in range(cycles):
+            core.until_live()
+            vivid.set("percentage_of_dropped_buffers", 100 if stalls else 0)
+            begin_s = time.monotonic()
+            core.ask(camera={"is_enabled": False})
+            until(lambda: not core.holds(vivid.node), what="the end of its use")
+            closed_s.append(time.monotonic() - begin_s)
+            off = core.until(
+                lambda status: status["state"] == status["camera"]["state"] == "off", what="the placeholder"
+            )
+            assert off["placeholder_reason"] == "privacy"
+            vivid.set("percentage_of_dropped_buffers", 0)
+            begin_s = time.monotonic()
+            core.ask(camera={"is_enabled": True})
+            until(lambda: core.holds(vivid.node), what="its use")
+            opened_s.append(time.monotonic() - begin_s)
+        core.until_live()
+    measured(f"camera switched off, {'stalled' if stalls else 'live'}, until it is closed", closed_s)
+    measured("camera switched on, until it is open", opened_s)
+    assert statistics.median(closed_s) < 0.1
 
 
 def test_errors_of_the_driver_are_python_errors(vivid: Vivid) -> None:

@@ -181,6 +181,14 @@ class Core:
             time.sleep(0.02)
         return min(counts)
 
+    def holds(self, node: Path) -> bool:
+        """Whether it has a device open."""
+        links = []
+        for entry in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                links.append(entry.readlink())
+        return node.resolve() in links
+
     def status(self) -> Status | None:
         """What it says of itself; None while it says nothing."""
         assert self._process is not None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from scrim.core.capture.buffers import Buffers
 from scrim.frame import Plane
 
-READ_LIMIT_S = 0.05
+READ_LIMIT_S = 0.03
 """No ``Source.read`` waits longer than this, so that a camera is closed within 0.1 s of being told to."""
 
 _LOOK_AGAIN_S = 0.001
