@@ -178,18 +178,35 @@ def controller(mosquitto: Any) -> Iterator[Controller]:
 MqttGateway = Callable[..., GatewayThread]
 
 
+@pytest.fixture(name="controller_at")
+def _controller_at() -> type[Controller]:
+    """Makes a controller at a port."""
+    return Controller
+
+
 @pytest.fixture
-def mqtt_gateway(mosquitto: Any, stand_in_core: Any) -> Iterator[MqttGateway]:
+def gateway_at() -> MqttGateway:
+    """Makes a gateway, not started: socket of the core, port of the broker, settings of MQTT, others."""
+
+    def make(
+        path: Path, port: int, mqtt: Mapping[str, Any], others: Mapping[str, Any] | None = None
+    ) -> GatewayThread:
+        own = {
+            "device": {"id": "testdevice", "name": "Test camera"},
+            "mqtt": {"is_enabled": True, "host": "127.0.0.1", "port": port, "longest_pause_s": 1, **mqtt},
+        }
+        return GatewayThread(path, Settings().patched(combine([own, others or {}])))
+
+    return make
+
+
+@pytest.fixture
+def mqtt_gateway(mosquitto: Any, stand_in_core: Any, gateway_at: MqttGateway) -> Iterator[MqttGateway]:
     """Starts a gateway that speaks to the broker about the stand-in core; further settings as a patch."""
     started: list[GatewayThread] = []
 
     def start(patch: Mapping[str, Any] | None = None) -> GatewayThread:
-        own = {
-            "device": {"id": "testdevice", "name": "Test camera"},
-            "mqtt": {"is_enabled": True, "host": "127.0.0.1", "port": mosquitto.port, "longest_pause_s": 1},
-        }
-        settings = Settings().patched(combine([own, patch or {}]))
-        gateway = GatewayThread(stand_in_core.path, settings)
+        gateway = gateway_at(stand_in_core.path, mosquitto.port, {}, patch)
         started.append(gateway)
         gateway.start()
         return gateway

@@ -25,7 +25,8 @@ JITTER = 0.3
 """The pause between two tries doubles from the first to the longest, give or take this share."""
 
 MAX_INBOX = 100
-"""So many messages may wait for their turn; more are dropped."""
+MAX_INBOX_BYTES = 1 << 20
+"""So many messages and bytes may wait for their turn; more are dropped."""
 
 _LASTING_S = 10.0
 """A connection that lasted this long was no mistake: the next pause is the first again."""
@@ -75,7 +76,7 @@ class Connection:
         listener: Listener,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self.inbox: Mailbox[Received] = Mailbox(MAX_INBOX)
+        self.inbox: Mailbox[Received] = Mailbox(MAX_INBOX, MAX_INBOX_BYTES, lambda one: len(one.payload))
         self.reconnects = -1
         self.trouble: str | None = "connecting"
         self._mqtt = mqtt

@@ -30,7 +30,7 @@ def look(settings: "Settings") -> Iterator[Finding]:
     refused = asyncio.run(visit(mqtt, f"scrim-{identity.id}-doctor", [message]))
     where = f"{mqtt.host}:{port_of(mqtt)}"
     found = f"{where}: {topic}: {refused[topic]}" if refused else f"{where} takes device {identity.id}"
-    mend = "let this user write to its own topics: config/mosquitto-acl.example"
+    mend = "let this user write to its own topics: config/mosquitto.acl"
     yield judged("mqtt", found, mend, is_good=not refused)
     if mqtt.tls_insecure:
         yield Finding(

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -58,13 +59,18 @@ class Mailbox(Generic[T]):
 
     Args:
         most: so many fit.
+        most_bytes: and not more than this, as ``size_of`` counts.
+        size_of: bytes of one.
 
     Attributes:
         dropped: since the start.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_bytes: int = 0, size_of: Callable[[T], int] = lambda _: 0) -> None:
         self._most = most
+        self._most_bytes = most_bytes
+        self._size_of = size_of
+        self._bytes = 0
         self._lock = threading.Lock()
         self._waiting: deque[T] = deque()
         self._filled = asyncio.Event()
@@ -74,11 +80,13 @@ class Mailbox(Generic[T]):
     def put(self, item: T) -> bool:
         """Put one, from any thread; whether it fitted."""
         with self._lock:
-            if len(self._waiting) >= self._most:
+            size = self._size_of(item)
+            if len(self._waiting) >= self._most or (self._waiting and self._bytes + size > self._most_bytes):
                 self.dropped += 1
                 return False
             was_empty = not self._waiting
             self._waiting.append(item)
+            self._bytes += size
         if was_empty and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._filled.set)
         return True
@@ -88,6 +96,8 @@ class Mailbox(Generic[T]):
         while True:
             with self._lock:
                 if self._waiting:
-                    return self._waiting.popleft()
+                    item = self._waiting.popleft()
+                    self._bytes -= self._size_of(item)
+                    return item
                 self._filled.clear()
             await self._filled.wait()

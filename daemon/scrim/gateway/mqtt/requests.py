@@ -28,7 +28,8 @@ BURST = 20.0
 
 MAX_DEPTH = 6
 MOST_AT_ONCE = 16
-"""Requests that may be on their way at a time, such as images that load."""
+MOST_BYTES_AT_ONCE = 1 << 20
+"""Requests that may be on their way at a time, such as images that load, and their payloads together."""
 
 _MOST_TRANSACTION = 64
 _CONTROL_KEYS = frozenset({"v", "transaction", "persist", "if_rev"})
@@ -71,6 +72,7 @@ class Requests:
         self._rejected = rejected
         self._bucket = Bucket(COMMANDS_PER_S, BURST)
         self._running: set[asyncio.Task[None]] = set()
+        self._bytes = 0
 
     def take(self, received: Received) -> None:
         """Look at one message; what takes time goes on beside."""
@@ -88,7 +90,7 @@ class Requests:
             self._answers.complain(request, "retained_command", "commands must not be retained")
         elif not self._bucket.take():
             self._answers.complain(request, "rate_limited", f"more than {COMMANDS_PER_S:g} requests a second")
-        elif len(self._running) >= MOST_AT_ONCE:
+        elif len(self._running) >= MOST_AT_ONCE or self._bytes + len(received.payload) > MOST_BYTES_AT_ONCE:
             self._answers.complain(request, "busy", "too many requests are on their way")
         else:
             self.start(self._do(request))
@@ -127,6 +129,8 @@ class Requests:
 
     async def _do(self, request: Request) -> None:
         document: dict[str, Any] = {}
+        size = len(request.received.payload)
+        self._bytes += size
         try:
             if request.target.kind != "key" and request.received.payload:
                 document = _parsed(request.received.payload)
@@ -137,6 +141,8 @@ class Requests:
         except Exception:
             log.exception("mqtt: %s failed", request.source)
             self.refused(request, RefusalError("internal", "the gateway failed; its log has the details"))
+        finally:
+            self._bytes -= size
 
     async def _obey(self, request: Request, document: Mapping[str, Any]) -> None:
         match request.target.kind:

@@ -81,7 +81,32 @@ class Event:
 
 
 class _BoundedClient(Client):
-    """paho has no limit for what comes in under MQTT 3.1.1, and trusts the broker to keep MQTT 5's."""
+    """paho has no limit for what comes in under MQTT 3.1.1, and trusts the broker to keep MQTT 5's.
+
+    It also leaves a socket open whose TLS handshake fails.
+
+    Args:
+        broker: for TLS.
+        options: of paho's.
+    """
+
+    def __init__(self, broker: Broker, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(CallbackAPIVersion.VERSION2, broker.client_id, **options)
+        self._broker = broker
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        if self._broker.tls is None:
+            raise ValueError("TLS is not to be spoken")
+        wrapped = self._broker.tls.wrap_socket(
+            tcp_sock, server_hostname=self._broker.host, do_handshake_on_connect=False
+        )
+        try:
+            wrapped.settimeout(_CONNECT_S)
+            wrapped.do_handshake()
+        except BaseException:
+            wrapped.close()
+            raise
+        return wrapped
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if bufsize > MAX_PACKET_BYTES:
@@ -182,8 +207,7 @@ class Session:
         broker = self._broker
         is_v5 = self.version == 5
         client = _BoundedClient(
-            CallbackAPIVersion.VERSION2,
-            broker.client_id,
+            broker,
             clean_session=None if is_v5 else True,
             protocol=MQTTProtocolVersion.MQTTv5 if is_v5 else MQTTProtocolVersion.MQTTv311,
             reconnect_on_failure=False,
