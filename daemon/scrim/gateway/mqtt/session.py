@@ -153,8 +153,12 @@ class Session:
 
     async def close(self) -> None:
         """Disconnect if connected, and let the thread end."""
-        self._client.disconnect()
-        await asyncio.to_thread(self._client.loop_stop)
+        client = self._client
+        client.disconnect()
+        await asyncio.to_thread(client.loop_stop)
+        # Without these the client and its sockets go at once, not when garbage is collected.
+        client.on_connect = client.on_disconnect = client.on_publish = None
+        client.on_message = client.on_socket_open = None
 
     async def next_event(self) -> Event:
         """Wait for the next thing that happens; the room of a message that was sent is free again."""
