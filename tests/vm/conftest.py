@@ -40,6 +40,16 @@ def cycles(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
+def within() -> Callable[[float], float]:
+    """How long something may take of which a goal is known.
+
+    The long suite, on a machine that has nothing else to do, holds the goals themselves. The short one runs
+    beside whatever runs; it shows that things happen at all, and allows five times as long.
+    """
+    return lambda goal_s: goal_s if IS_LONG else 5 * goal_s
+
+
+@pytest.fixture
 def measured(record_property: Callable[[str, object], None]) -> Callable[[str, list[float]], None]:
     """Puts what something took, in seconds, into the list of figures at the end."""
 

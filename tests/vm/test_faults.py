@@ -49,11 +49,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 Measured = Callable[[str, list[float]], None]
+Within = Callable[[float], float]
 
 
 @pytest.mark.patience(1800)
 @pytest.mark.cycles(short=3, long=50)
-def test_a_camera_that_stalls(stage: Stage, cycles: int, measured: Measured) -> None:
+def test_a_camera_that_stalls(stage: Stage, cycles: int, measured: Measured, within: Within) -> None:
     silence_s = 10.0 if cycles > 10 else 1.5
     pid, hidden_s, back_s = stage.core.pid, [], []
     for _ in range(cycles):
@@ -67,15 +68,15 @@ def test_a_camera_that_stalls(stage: Stage, cycles: int, measured: Measured) -> 
         stage.core.until_live()
     measured("stall: frames stop to placeholder", hidden_s)
     measured("stall: frames return to live picture", back_s)
-    assert max(hidden_s) <= 1
-    assert max(back_s) <= 3
+    assert max(hidden_s) <= within(1)
+    assert max(back_s) <= within(3)
     assert stage.core.pid == pid
     stage.check()
 
 
 @pytest.mark.patience(3600)
 @pytest.mark.cycles(short=5, long=100)
-def test_a_camera_that_is_unplugged(stage: Stage, cycles: int, measured: Measured) -> None:
+def test_a_camera_that_is_unplugged(stage: Stage, cycles: int, measured: Measured, within: Within) -> None:
     lost_s, back_s, descriptors = [], [], []
     for turn in range(cycles):
         descriptors.append(stage.core.descriptors)
@@ -95,21 +96,21 @@ def test_a_camera_that_is_unplugged(stage: Stage, cycles: int, measured: Measure
         stage.core.until_live()
     measured("unplug: noticed", lost_s)
     measured("unplug: back to live picture", back_s)
-    assert max(lost_s) <= 0.5
-    assert max(back_s) <= 5
+    assert max(lost_s) <= within(0.5)
+    assert max(back_s) <= within(5)
     assert len({*descriptors, stage.core.descriptors}) == 1, descriptors
     stage.check()
 
 
 @pytest.mark.patience(300)
 @pytest.mark.cycles(short=2, long=20)
-def test_a_stream_that_breaks(stage: Stage, cycles: int) -> None:
+def test_a_stream_that_breaks(stage: Stage, cycles: int, within: Within) -> None:
     for _ in range(cycles):
         stage.vivid.set("inject_fatal_streaming_error")
         broken_s = time.monotonic()
         stage.core.until(lambda status: status["camera"]["state"] == "lost", what="the loss")
-        assert stage.reader.after(broken_s, "placeholder") <= 1
-        stage.core.until_live(5)
+        assert stage.reader.after(broken_s, "placeholder") <= within(1)
+        stage.core.until_live(within(5))
     stage.check()
 
 
@@ -118,7 +119,7 @@ def test_a_camera_that_fails_to_start_is_tried_again(stage: Stage) -> None:
     stage.core.until(lambda status: status["camera"]["state"] == "lost", what="the loss")
     stage.vivid.plug()
     stage.vivid.set("inject_vidioc_streamon_error")
-    stage.core.until_live(10)
+    stage.core.until_live()
     stage.check()
 
 
@@ -158,7 +159,9 @@ def start_up_s() -> float:
 
 @pytest.mark.patience(1800)
 @pytest.mark.cycles(short=3, long=50)
-def test_the_daemon_is_killed_under_a_reader(stage: Stage, cycles: int, measured: Measured) -> None:
+def test_the_daemon_is_killed_under_a_reader(
+    stage: Stage, cycles: int, measured: Measured, within: Within
+) -> None:
     start_s, next_s, live_s = [], [], []
     for _ in range(cycles):
         stage.core.kill()
@@ -169,9 +172,7 @@ def test_the_daemon_is_killed_under_a_reader(stage: Stage, cycles: int, measured
     measured("killed: start-up of the program alone", start_s)
     measured("killed: restart to next picture", next_s)
     measured("killed: restart to live picture", live_s)
-    # Others use this machine's processors too: in the middle of all cycles, and slower where all is slower.
-    start_up = statistics.median(start_s)
-    assert statistics.median(next_s) <= start_up + max(1, start_up)
+    assert statistics.median(next_s) <= statistics.median(start_s) + within(1)
     stage.check()
 
 

@@ -39,6 +39,7 @@ GREEN = (0, 255, 0)
 KEY = "tests/vm"
 
 Measured = Callable[[str, list[float]], None]
+Within = Callable[[float], float]
 
 FEEDER = """
 import sys, time
@@ -172,8 +173,8 @@ class TestReaders:
             core.until_live()
             assert sink_of(core.status())["consumers"] == 0
             with Reader(loopback.node):
-                core.until(lambda status: sink_of(status)["consumers"] == 1, 2, "the reader")
-            core.until(lambda status: sink_of(status)["consumers"] == 0, 2, "its end")
+                core.until(lambda status: sink_of(status)["consumers"] == 1, what="the reader")
+            core.until(lambda status: sink_of(status)["consumers"] == 0, what="its end")
             with contextlib.closing(VideoNode(NODE)) as looker:
                 looker.capability()
                 time.sleep(0.5)
@@ -191,10 +192,10 @@ class TestReaders:
             core.until_live()
             core.until(lambda status: sink_of(status)["consumers"] == 0, what="nobody")
             with Reader(old_loopback.node) as one, Reader(old_loopback.node) as another:
-                core.until(lambda status: sink_of(status)["consumers"] == 1, 3, "this process")
+                core.until(lambda status: sink_of(status)["consumers"] == 1, what="this process")
                 for reader in (one, another):
                     reader.after(0, "live")
-            core.until(lambda status: sink_of(status)["consumers"] == 0, 3, "its end")
+            core.until(lambda status: sink_of(status)["consumers"] == 0, what="its end")
 
     def test_nobody_is_counted_by_one_who_may_not_look(self, old_loopback: Loopback) -> None:
         code = f"from scrim.core.node_errors import count_holders; print(count_holders('{NODE}'))"
@@ -206,7 +207,7 @@ class TestReaders:
 @pytest.mark.cycles(short=1, long=50)
 @pytest.mark.parametrize("is_old", [False, True], ids=["0.15", "0.12.7"])
 def test_the_camera_is_open_only_while_somebody_watches(
-    vivid: Vivid, tmp_path: Path, cycles: int, is_old: bool, measured: Measured
+    vivid: Vivid, tmp_path: Path, cycles: int, is_old: bool, measured: Measured, within: Within
 ) -> None:
     loopback, alone_s, open_s, live_s = Loopback(is_old=is_old), [], [], []
     core = Core(tmp_path, f"camera.source=v4l2:{vivid.node}", "camera.on_demand=true", *OUTPUT, *REPLACED)
@@ -236,10 +237,8 @@ def test_the_camera_is_open_only_while_somebody_watches(
     measured(f"on demand, {version}: opening the camera alone", alone_s)
     measured(f"on demand, {version}: reader to open camera", open_s)
     measured(f"on demand, {version}: reader to live picture", live_s)
-    # Others use this machine's processors too: slower where all is slower.
-    alone = statistics.median(alone_s)
-    assert statistics.median(open_s) <= alone + max(1, 2 * alone)
-    assert statistics.median(live_s) <= alone + max(2, 4 * alone)
+    assert statistics.median(open_s) <= within(1)
+    assert statistics.median(live_s) <= within(2)
 
 
 def opening_s(vivid: Vivid) -> float:
@@ -262,7 +261,7 @@ def is_open(vivid: Vivid, core: Core) -> bool:
 
 class TestWithoutScrim:
     def test_a_reader_sees_the_placeholder_soon_after_the_core_was_killed(
-        self, loopback: Loopback, tmp_path: Path
+        self, loopback: Loopback, tmp_path: Path, within: Within
     ) -> None:
         with Core(tmp_path, "camera.source=test:", *OUTPUT, *REPLACED) as core:
             core.until_live()
@@ -270,9 +269,9 @@ class TestWithoutScrim:
                 reader.after(0, "live")
                 core.kill()
                 killed_s = time.monotonic()
-                assert reader.after(killed_s, "placeholder") < SILENCE_MS / 1000 + 1
+                assert reader.after(killed_s, "placeholder") < within(SILENCE_MS / 1000 + 1)
                 time.sleep(2 * SILENCE_MS / 1000)
-                assert reader.kinds(killed_s + 0.2) == {"placeholder"}
+                assert reader.kinds(max(killed_s + 0.2, reader.last("live"))) == {"placeholder"}
                 assert reader.errors == []
                 core.start()
                 reader.after(core.started_s, "live")
