@@ -5,16 +5,24 @@ the journal they are ``SCRIM_EVENT=camera_lost`` and ``SCRIM_REASON=...``, to be
 ``journalctl SCRIM_EVENT=camera_lost``; on standard error only the line is seen.
 """
 
+import contextlib
 import json
 import logging
 import os
 import re
+import socket
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 MOST_CHARACTERS = 1024
 """A field is cut to this."""
+
+MOST_BYTES = 32 * 1024
+"""So is a whole line: all of an entry must fit into one datagram."""
+
+JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
 
 _ATTRIBUTE = "scrim_fields"
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
@@ -41,6 +49,7 @@ def start_logging(
     identifier: str,
     stream: TextIO | None = None,
     environment: Mapping[str, str] = os.environ,
+    journal: Path = JOURNAL_SOCKET,
 ) -> None:
     """Send the log of this process where it belongs. Call it once, first.
 
@@ -49,11 +58,21 @@ def start_logging(
         identifier: what ``journalctl -t`` finds, such as ``scrim-core``.
         stream: standard error, unless a test says otherwise.
         environment: where systemd says which stream is its journal (``JOURNAL_STREAM``, systemd.exec(5)).
+        journal: its socket, for where systemd's library is missing.
     """
     stream = sys.stderr if stream is None else stream
     level = logging.DEBUG if is_verbose else logging.INFO
-    handler = _handler(stream, identifier, is_journal=_is_journal(stream, environment))
-    logging.basicConfig(level=level, handlers=[handler])
+    is_journal = _is_journal(stream, environment)
+    send = (_systemd_send() or _socket_send(journal)) if is_journal else None
+    logging.basicConfig(level=level, handlers=[_handler(stream, identifier, send, is_journal=is_journal)])
+
+
+def _handler(stream: TextIO, identifier: str, send: Send | None, *, is_journal: bool) -> logging.Handler:
+    if send is not None:
+        return JournalHandler(identifier, send)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_PriorityLines() if is_journal else _Lines())
+    return handler
 
 
 def _is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
@@ -65,14 +84,6 @@ def _is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
     return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
-def _handler(stream: TextIO, identifier: str, *, is_journal: bool) -> logging.Handler:
-    if is_journal and (send := _systemd_send()) is not None:
-        return JournalHandler(identifier, send)
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(_PriorityLines() if is_journal else _Lines())
-    return handler
-
-
 def _systemd_send() -> Send | None:
     try:
         from systemd import journal
@@ -80,6 +91,28 @@ def _systemd_send() -> Send | None:
         return None
     send: Send = journal.send
     return send
+
+
+def _socket_send(path: Path) -> Send | None:
+    """The same without systemd's library (systemd.io/JOURNAL_NATIVE_PROTOCOL); None where nobody listens."""
+    if not path.is_socket():
+        return None
+    end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    end.setblocking(False)  # the video waits for no journal
+
+    def send(message: str, **more: object) -> None:
+        entry = b"".join(_field(name, str(value)) for name, value in {"MESSAGE": message, **more}.items())
+        with contextlib.suppress(BlockingIOError):
+            end.sendto(entry, str(path))
+
+    return send
+
+
+def _field(name: str, value: str) -> bytes:
+    data = value.encode(errors="replace")[:MOST_BYTES]
+    if b"\n" in data:
+        return name.encode() + b"\n" + len(data).to_bytes(8, "little") + data + b"\n"
+    return name.encode() + b"=" + data + b"\n"
 
 
 class JournalHandler(logging.Handler):

@@ -30,6 +30,9 @@ with tempfile.TemporaryFile() as stream:
 print(json.dumps(journal.recv(65536).decode().splitlines()))
 """
 
+NO_LIBRARY = "import sys; sys.modules['systemd'] = None"
+"""Takes systemd's library away."""
+
 SPEAK = """
 from scrim.core.event_log import EventLog
 from scrim.core.events import Event
@@ -39,19 +42,16 @@ EventLog().any_event(Event("camera_lost", {"since": 1.5, "previous_lasted_s": 2.
 """
 
 
-def test_events_reach_the_journal_with_their_fields(tmp_path: Path) -> None:
-    if not DEBIAN.is_dir():
-        pytest.skip("no systemd for Python here: apt install python3-systemd")
+@pytest.mark.parametrize("has_library", [True, False], ids=["libsystemd", "socket"])
+def test_events_reach_the_journal_with_their_fields(tmp_path: Path, has_library: bool) -> None:
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip("no mount namespace can be made here: needs root")
-    (tmp_path / "systemd").symlink_to(DEBIAN)
     environment = os.environ | {"PYTHONPATH": ":".join([str(tmp_path), *sys.path])}
-    if subprocess.run(
-        [sys.executable, "-c", "import systemd.journal"], env=environment, check=False
-    ).returncode:
-        pytest.skip(f"{DEBIAN} is for another Python than {sys.version.split()[0]}")
+    if has_library:
+        with_library(tmp_path, environment)
+    speak = SPEAK if has_library else f"{NO_LIBRARY}\n{SPEAK}"
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", OWN_RUN, sys.executable, "-c", LISTEN, SPEAK],
+        ["unshare", "-m", "sh", "-c", OWN_RUN, sys.executable, "-c", LISTEN, speak],
         env=environment,
         capture_output=True,
         text=True,
@@ -70,3 +70,14 @@ def test_events_reach_the_journal_with_their_fields(tmp_path: Path) -> None:
         "SCRIM_PREVIOUS_LASTED_S": "2.5",
         "SCRIM_REASON": "unplugged",
     }
+
+
+def with_library(folder: Path, environment: dict[str, str]) -> None:
+    """Let the environment's first folder have systemd's library."""
+    if not DEBIAN.is_dir():
+        pytest.skip("no systemd for Python here: apt install python3-systemd")
+    (folder / "systemd").symlink_to(DEBIAN)
+    if subprocess.run(
+        [sys.executable, "-c", "import systemd.journal"], env=environment, check=False
+    ).returncode:
+        pytest.skip(f"{DEBIAN} is for another Python than {sys.version.split()[0]}")

@@ -95,8 +95,8 @@ def test_a_journal_that_fails_stops_nobody(capsys: pytest.CaptureFixture[str]) -
 
 
 START = (
-    "import logging; from scrim.journal import start_logging;"
-    "start_logging(is_verbose=False, identifier='scrim-core');"
+    "import logging; from pathlib import Path; from scrim.journal import start_logging;"
+    "start_logging(is_verbose=False, identifier='scrim-core', journal=Path('/none'));"
     "logging.getLogger('scrim.x').warning('one\\ntwo http://a:b@c')"
 )
 
@@ -113,7 +113,7 @@ def lines(tmp_path: Path, variable: str) -> list[str]:
         return stream.read().splitlines()
 
 
-def test_without_systemd_s_library_lines_carry_their_priority(tmp_path: Path) -> None:
+def test_without_library_and_socket_lines_carry_their_priority(tmp_path: Path) -> None:
     assert lines(tmp_path, "{device}:{inode}") == ["<4>one", "<4>two http://***@c"]
 
 

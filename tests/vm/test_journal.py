@@ -12,41 +12,53 @@ import pytest
 DEBIAN = Path("/usr/lib/python3/dist-packages/systemd")
 """From the Debian package python3-systemd."""
 
+NO_LIBRARY = "import sys; sys.modules['systemd'] = None"
+"""Takes systemd's library away."""
+
 SPEAK = """
 from scrim.core.event_log import EventLog
 from scrim.core.events import Event
 from scrim.journal import start_logging
 start_logging(is_verbose=False, identifier="scrim-core")
-EventLog().any_event(Event("camera_lost", {"since": 1.5, "previous_lasted_s": 2.5, "reason": "unplugged"}))
+EventLog().any_event(Event("camera_lost", {"since": 1.5, "previous_lasted_s": 2.5, "reason": REASON}))
 """
 
 
-def test_an_event_is_found_by_its_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_library", [True, False], ids=["libsystemd", "socket"])
+def test_an_event_is_found_by_its_name(tmp_path: Path, has_library: bool) -> None:
+    environment = os.environ | {"PYTHONPATH": ":".join([str(tmp_path), *sys.path])}
+    if has_library:
+        with_library(tmp_path, environment)
+    reason = f"unplugged\nby hand, {has_library}"
+    speak = (SPEAK if has_library else f"{NO_LIBRARY}\n{SPEAK}").replace("REASON", repr(reason))
+    with (tmp_path / "stderr").open("w+") as stream:
+        status = os.fstat(stream.fileno())
+        environment["JOURNAL_STREAM"] = f"{status.st_dev}:{status.st_ino}"
+        subprocess.run([sys.executable, "-c", speak], env=environment, stderr=stream, check=True, timeout=60)
+        stream.seek(0)
+        assert stream.read() == ""
+    entry = found("SCRIM_EVENT=camera_lost", f"SCRIM_REASON={reason}")
+    assert entry["MESSAGE"] == f"camera: lost: {reason}"
+    assert (entry["SYSLOG_IDENTIFIER"], entry["PRIORITY"]) == ("scrim-core", "4")
+    assert entry["SCRIM_PREVIOUS_LASTED_S"] == "2.5"
+
+
+def with_library(folder: Path, environment: dict[str, str]) -> None:
+    """Let the environment's first folder have systemd's library."""
     if not DEBIAN.is_dir():
         pytest.skip("no systemd for Python here: apt install python3-systemd")
-    (tmp_path / "systemd").symlink_to(DEBIAN)
-    environment = os.environ | {"PYTHONPATH": ":".join([str(tmp_path), *sys.path])}
+    (folder / "systemd").symlink_to(DEBIAN)
     if subprocess.run(
         [sys.executable, "-c", "import systemd.journal"], env=environment, check=False
     ).returncode:
         pytest.skip(f"{DEBIAN} is for another Python than {sys.version.split()[0]}")
-    with (tmp_path / "stderr").open("w+") as stream:
-        status = os.fstat(stream.fileno())
-        environment["JOURNAL_STREAM"] = f"{status.st_dev}:{status.st_ino}"
-        subprocess.run([sys.executable, "-c", SPEAK], env=environment, stderr=stream, check=True, timeout=60)
-        stream.seek(0)
-        assert stream.read() == ""
-    entry = found("SCRIM_EVENT=camera_lost")
-    assert entry["MESSAGE"] == "camera: lost: unplugged"
-    assert (entry["SYSLOG_IDENTIFIER"], entry["PRIORITY"]) == ("scrim-core", "4")
-    assert (entry["SCRIM_REASON"], entry["SCRIM_PREVIOUS_LASTED_S"]) == ("unplugged", "2.5")
 
 
-def found(match: str) -> dict[str, str]:
-    """The newest entry that matches."""
+def found(*matches: str) -> dict[str, str]:
+    """The newest entry that matches all."""
     deadline_s = time.monotonic() + 60
     while True:
-        command = ["guest", "journalctl", "--output=json", "--lines=1", match]
+        command = ["guest", "journalctl", "--output=json", "--lines=1", *matches]
         said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
         if said.strip():
             entry: dict[str, str] = json.loads(said)
