@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 import signal
 import socket
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -29,6 +30,8 @@ SILENCE_S = 15.0
 """A child that says nothing for this long hangs: it tells its figures every second."""
 
 _STOP_S = 2.0
+_GLIBS = re.compile(rb"\(.*:\d+\): \S+-(CRITICAL|WARNING|Message) ")
+"""What a library of GLib's family says when it found a slip of its own, such as a socket closed under it."""
 _LONGEST_LINE_BYTES = 1024
 
 
@@ -154,7 +157,8 @@ async def _log_complaints(process: Process) -> None:
         *lines, rest = (rest + data).split(b"\n")
         rest = rest[:_LONGEST_LINE_BYTES]
         for text in filter(None, lines):
-            log.warning("rtsp: %s", text[:_LONGEST_LINE_BYTES].decode(errors="replace").rstrip())
+            level = logging.INFO if _GLIBS.match(text) else logging.WARNING
+            log.log(level, "rtsp: %s", text[:_LONGEST_LINE_BYTES].decode(errors="replace").rstrip())
 
 
 async def _fate(process: Process) -> str:

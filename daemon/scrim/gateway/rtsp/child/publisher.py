@@ -16,6 +16,11 @@ FIRST_RETRY_S = 1
 LAST_RETRY_S = 30
 """The pause after a failure doubles from the first to this."""
 
+SETTLE_MS = 500
+"""A server that has not refused the stream by then records it."""
+
+_RECORD_STEPS = 2
+
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 
 
@@ -42,6 +47,7 @@ class Publisher:
         self._database = _certificates(plan.ca_file) if plan.ca_file else None
         self._pipeline: Gst.Pipeline | None = None
         self._tap: Tap | None = None
+        self._steps = 0
         self._retry_s = FIRST_RETRY_S
         self._is_closed = False
         self._knock()
@@ -74,6 +80,7 @@ class Publisher:
             self._push()
 
     def _push(self) -> None:
+        self._steps = 0
         pipeline = self._pipeline = Gst.parse_launch(f"{SOURCE} ! rtspclientsink name=sink protocols=tcp")
         sink = pipeline.get_by_name("sink")
         sink.set_property("location", self._plan.url)
@@ -87,24 +94,32 @@ class Publisher:
         bus = pipeline.get_bus()
         bus.add_signal_watch()
         bus.connect("message::error", self._fault)
-        bus.connect("message::state-changed", self._changed)
+        bus.connect("message::progress", self._progressed)
         self._tap = Tap(pipeline.get_by_name("units"), Gate.OPEN)
         self._stream.add(self._tap)
         if pipeline.set_state(Gst.State.PLAYING) == Gst.StateChangeReturn.FAILURE:
             self._wait("it cannot be started")
 
-    def _changed(self, _bus: Gst.Bus, message: Gst.Message) -> None:
-        if message.src is not self._pipeline:
-            return
-        _, state, _ = message.parse_state_changed()
-        if state == Gst.State.PLAYING and self.state != "live":
+    def _progressed(self, _bus: Gst.Bus, message: Gst.Message) -> None:
+        """The server is told of the stream, then asked to record; of its answer only an error tells."""
+        _, code, _ = message.parse_progress()
+        self._steps += code == "record"
+        if code == "record" and self._steps == _RECORD_STEPS:
+            GLib.timeout_add(SETTLE_MS, self._settled, self._pipeline)
+
+    def _settled(self, pipeline: Gst.Pipeline) -> bool:
+        if pipeline is self._pipeline:
             self.state, self.error, self._retry_s = "live", None, FIRST_RETRY_S
             log.info("publishing to %s", self._plan.url)
+        return False
 
     def _fault(self, _bus: Gst.Bus, message: Gst.Message) -> None:
         error, details = message.parse_error()
-        log.debug("publishing: %s", details)
-        self._wait(error.message)
+        reason = f"{error.message} {(details or '').rpartition(chr(10))[2]}".strip()
+        is_secret = urlsplit(self._plan.url).scheme == "rtsps"
+        if is_secret and error.matches(Gst.ResourceError.quark(), Gst.ResourceError.OPEN_READ_WRITE):
+            reason += "; does rtsp.publish_ca_file name who signed its certificate?"
+        self._wait(reason)
 
     def _wait(self, reason: str) -> None:
         """Say so once, and try again after a pause."""
@@ -112,7 +127,7 @@ class Publisher:
         if self._is_closed:
             return
         if self.error is None:
-            log.warning("publishing to %s: %s; it is tried again", self._plan.url, reason.rstrip("."))
+            log.warning("publishing to %s: %s: it is tried again", self._plan.url, reason)
         self.state, self.error = "waiting", reason
         GLib.timeout_add_seconds(self._retry_s, self._knock)
         self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)

@@ -1,10 +1,11 @@
 """RTSP for clients that come: one shared stream, digest authentication, nobody kept who is gone."""
 
 import logging
+import socket
 import time
 
 from scrim.errors import DeviceError
-from scrim.gateway.rtsp.child.gst import GLib, GstRtsp, GstRtspServer
+from scrim.gateway.rtsp.child.gst import Gio, GLib, GstRtsp, GstRtspServer
 from scrim.gateway.rtsp.child.stream import Stream
 from scrim.gateway.rtsp.child.taps import SOURCE, Gate, Tap
 from scrim.gateway.rtsp.plan import ServePlan
@@ -19,6 +20,12 @@ SESSION_S = 18
 GRACE_S = 4
 CLEAN_S = 2
 """A client is asked to say within ``SESSION_S`` that it is there; it is gone after all three together."""
+
+STALL_S = 20
+"""A connection that takes no byte for this long, or is not there any more, is closed by the kernel."""
+
+UNSENT_BYTES = 256 * 1024
+"""What the kernel keeps for a client that is slow: less than a second of the stream."""
 
 IDLE_S = 20.0
 """A connection without a session is closed after this."""
@@ -112,6 +119,7 @@ class Server:
     def _came(self, _server: GstRtspServer.RTSPServer, client: GstRtspServer.RTSPClient) -> None:
         connection = client.get_connection()
         connection.set_http_mode(True)  # or a web page could come through a tunnel, by a name it rebinds
+        _let_die(connection.get_write_socket())
         self._came_s[client] = time.monotonic()
         client.connect("closed", self._left)
         client.connect("new-session", self._begun)
@@ -144,6 +152,19 @@ class Server:
             if now_s - came_s > IDLE_S and not client.session_filter(None):
                 client.close()
         return True
+
+
+def _let_die(connection: Gio.Socket) -> None:
+    """Have the kernel close a connection whose other end takes nothing, or has gone without a word."""
+    tcp, stall_ms = socket.IPPROTO_TCP, STALL_S * 1000
+    for level, option, value in (
+        (tcp, socket.TCP_USER_TIMEOUT, stall_ms),
+        (socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT_BYTES),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (tcp, socket.TCP_KEEPIDLE, STALL_S // 2),
+        (tcp, socket.TCP_KEEPINTVL, STALL_S // 4),
+    ):
+        connection.set_option(level, option, value)
 
 
 def _auth(username: str, password: str) -> GstRtspServer.RTSPAuth:

@@ -54,19 +54,26 @@ class Tap:
         with self._lock:
             if self._gate is Gate.SHUT or (self._needs_key and not unit.is_key):
                 return
-            if self._gate is Gate.FIRST:
-                self._gate = Gate.SHUT
-            elif self._source.get_property("current-level-buffers") >= _MOST_QUEUED:
+            if self._source.get_property("current-level-buffers") >= _MOST_QUEUED:
                 self._needs_key = True
                 return
             self._needs_key = False
+            self._last_pts = self._pts(unit)
             self.given += 1
-            self._source.emit("push-buffer", self._stamped(unit))
+            self._source.emit("push-buffer", _stamped(unit, self._last_pts))
+            if self._gate is Gate.FIRST:
+                self._gate = Gate.SHUT
 
-    def _stamped(self, unit: Unit) -> Gst.Buffer:
-        """The unit with its capture time as this pipeline counts time; its bytes are shared."""
-        shared = Gst.BufferCopyFlags.FLAGS | Gst.BufferCopyFlags.MEMORY
-        own = unit.buffer.copy_region(shared, 0, unit.buffer.get_size())
-        pts = max(unit.pts_ns - self._source.get_base_time(), self._last_pts + 1, 0)
-        own.pts = own.dts = self._last_pts = pts
-        return own
+    def _pts(self, unit: Unit) -> int:
+        """The capture time as this pipeline counts time, which has no beginning until it plays."""
+        base_ns = self._source.get_base_time()
+        running_ns = unit.pts_ns - base_ns if base_ns else 0
+        return max(running_ns, self._last_pts + 1)
+
+
+def _stamped(unit: Unit, pts: int) -> Gst.Buffer:
+    """The unit with another time; its bytes are shared."""
+    shared = Gst.BufferCopyFlags.FLAGS | Gst.BufferCopyFlags.MEMORY
+    own = unit.buffer.copy_region(shared, 0, unit.buffer.get_size())
+    own.pts = own.dts = pts
+    return own
