@@ -52,11 +52,14 @@ class RawClient:
         return Answer(int(status.split()[1]), headers, body)
 
     async def packet(self) -> bytes:
-        """The next interleaved packet, as it came."""
+        """The next interleaved RTP packet; RTCP is left out."""
         async with asyncio.timeout(20):
-            head = await self.reader.readexactly(4)
-            assert head[:1] == b"$"
-            return await self.reader.readexactly(int.from_bytes(head[2:], "big"))
+            while True:
+                head = await self.reader.readexactly(4)
+                assert head[:1] == b"$"
+                packet = await self.reader.readexactly(int.from_bytes(head[2:], "big"))
+                if head[1] == 0:
+                    return packet
 
     async def play(self, transport: str = "RTP/AVP/TCP;unicast;interleaved=0-1", **headers: str) -> Answer:
         """DESCRIBE, SETUP and PLAY."""

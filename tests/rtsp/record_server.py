@@ -16,10 +16,15 @@ for name in ("Gst", "GstRtsp", "GstRtspServer"):
 from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 
+def tell(**fields: object) -> None:
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()
+
+
 def told(sink: Gst.Element) -> Gst.FlowReturn:
     buffer = sink.emit("pull-sample").get_buffer()
     is_key = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
-    print(json.dumps({"bytes": buffer.get_size(), "is_key": is_key}), flush=True)
+    tell(bytes=buffer.get_size(), is_key=is_key)
     return Gst.FlowReturn.OK
 
 
@@ -61,7 +66,7 @@ def main() -> None:
     server.get_mount_points().add_factory("/in", factory)
     if not server.attach(None):
         sys.exit("no port")
-    print(json.dumps({"port": server.get_bound_port()}), flush=True)
+    tell(port=server.get_bound_port())
     GLib.MainLoop().run()
 
 

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from scrim.core.composite.door import seal
 from scrim.core.sinks.feed import FeedSink
 from scrim.errors import LocalError
@@ -20,21 +22,23 @@ from scrim.local.server import LocalServer
 from .coded import numbered
 
 SIZE = (320, 240)
+FRAME_RATE_HZ = 30.0
 PATIENCE_S = 30.0
 
 
 class FeedCore:
     """Plays numbered pictures into a real feed, from ``start`` to ``stop``, as often as wanted."""
 
-    def __init__(self, path: Path, size: tuple[int, int] = SIZE, frame_rate: float = 30.0) -> None:
+    def __init__(self, path: Path, size: tuple[int, int] = SIZE, *, is_noisy: bool = False) -> None:
         self.path = path
         self.size = size
         self.number = 0
         self.revision = 1
         self.taken_ns: dict[int, int] = {}
         self.revisions: dict[int, int] = {}
+        self.is_hushed = False
         self.feed = FeedWriter()
-        self._frame_rate = frame_rate
+        self._noise = np.random.default_rng(1) if is_noisy else None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -56,23 +60,21 @@ class FeedCore:
             self._thread.join()
         self._thread = None
 
-    def hush(self) -> None:
-        """Send nothing any more, and stay."""
-        self._hushed.set()
-
     def _play(self) -> None:
-        self._hushed = threading.Event()
         sink = FeedSink(self.feed)
         with LocalServer(self.path, self, self.feed):
-            sink.open(Caps(*self.size, self._frame_rate))
-            while not self._stop.wait(1 / self._frame_rate):
-                if not self._hushed.is_set():
+            sink.open(Caps(*self.size, FRAME_RATE_HZ))
+            while not self._stop.wait(1 / FRAME_RATE_HZ):
+                if not self.is_hushed:
                     self._show(sink)
         sink.close()
 
     def _show(self, sink: FeedSink) -> None:
         self.number += 1
         picture, now_ns = numbered(self.size, self.number), time.monotonic_ns()
+        if self._noise is not None:
+            lower = picture[self.size[1] // 2 : self.size[1]]
+            lower[:] = self._noise.integers(16, 235, lower.shape, np.uint8)
         picture.flags.writeable = False
         self.taken_ns[self.number] = now_ns
         self.revisions[self.number] = self.revision
@@ -80,9 +82,9 @@ class FeedCore:
 
 
 @contextlib.contextmanager
-def core_at(path: Path, size: tuple[int, int] = SIZE) -> Iterator[FeedCore]:
-    """A core that plays."""
-    core = FeedCore(path, size)
+def core_at(path: Path, size: tuple[int, int] = SIZE, *, is_noisy: bool = False) -> Iterator[FeedCore]:
+    """A core that plays; noise takes all the bits that the stream may have."""
+    core = FeedCore(path, size, is_noisy=is_noisy)
     core.start()
     try:
         yield core
@@ -101,7 +103,7 @@ def plan(
     key_frame_interval_s: float = 2.0,
 ) -> Plan:
     serve = ServePlan(host, 0, "/scrim", "viewer", password) if is_serving else None
-    return Plan(*size, 30.0, 1500, key_frame_interval_s, encoder, serve, publish)
+    return Plan(*size, FRAME_RATE_HZ, 1500, key_frame_interval_s, encoder, serve, publish)
 
 
 @contextlib.asynccontextmanager
@@ -115,8 +117,7 @@ async def streaming(path: Path, what: Plan) -> AsyncIterator[RtspPart]:
         yield part
     finally:
         running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        await asyncio.wait({running})
 
 
 async def until(condition: Callable[[], object], deadline_s: float = PATIENCE_S) -> float:

@@ -40,8 +40,7 @@ class Feeder:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait({task})  # which lets through that this task is cancelled, too
 
     async def _run(self, end: socket.socket) -> None:
         while True:

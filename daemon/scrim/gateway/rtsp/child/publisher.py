@@ -11,7 +11,9 @@ from scrim.gateway.rtsp.plan import PublishPlan
 
 log = logging.getLogger(__name__)
 
-CONNECT_S = 5
+ANSWER_S = 10
+"""How long the server may take for anything."""
+
 FIRST_RETRY_S = 1
 LAST_RETRY_S = 30
 """The pause after a failure doubles from the first to this."""
@@ -20,8 +22,6 @@ SETTLE_MS = 500
 """A server that has not refused the stream by then records it."""
 
 _RECORD_STEPS = 2
-
-DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 
 
 class Publisher:
@@ -50,40 +50,31 @@ class Publisher:
         self._steps = 0
         self._retry_s = FIRST_RETRY_S
         self._is_closed = False
-        self._knock()
+        self._connect()
 
     def close(self) -> None:
         """Stop. Does nothing the second time."""
         self._is_closed = True
         self._drop()
 
-    def _knock(self) -> bool:
-        """See whether anybody is there, so that nothing is encoded for nobody."""
+    def _connect(self) -> bool:
+        """Ask the server what it can; nothing is encoded before it has answered."""
         if self._is_closed:
             return False
-        self.state = "connecting"
-        parts = urlsplit(self._plan.url)
-        client = Gio.SocketClient.new()
-        client.set_timeout(CONNECT_S)
-        client.set_enable_proxy(False)
-        port = parts.port or DEFAULT_PORTS[parts.scheme]
-        client.connect_to_host_async(parts.hostname, port, None, self._answered)
+        self.state, self._steps = "connecting", 0
+        pipeline = self._pipeline = Gst.parse_launch(f"{SOURCE} ! rtspclientsink name=sink protocols=tcp")
+        self._set_up(pipeline.get_by_name("sink"))
+        bus = pipeline.get_bus()
+        bus.add_signal_watch()
+        bus.connect("message::error", self._fault)
+        bus.connect("message::progress", self._progressed)
+        if pipeline.set_state(Gst.State.PLAYING) == Gst.StateChangeReturn.FAILURE:
+            self._wait("it cannot be started")
         return False
 
-    def _answered(self, client: Gio.SocketClient, result: Gio.AsyncResult) -> None:
-        try:
-            client.connect_to_host_finish(result).close(None)
-        except GLib.Error as error:
-            self._wait(error.message)
-            return
-        if not self._is_closed:
-            self._push()
-
-    def _push(self) -> None:
-        self._steps = 0
-        pipeline = self._pipeline = Gst.parse_launch(f"{SOURCE} ! rtspclientsink name=sink protocols=tcp")
-        sink = pipeline.get_by_name("sink")
+    def _set_up(self, sink: Gst.Element) -> None:
         sink.set_property("location", self._plan.url)
+        sink.set_property("tcp-timeout", ANSWER_S * 1_000_000)
         sink.set_property("latency", 0)
         sink.set_property("user-agent", "scrim")
         if self._plan.username:
@@ -91,18 +82,15 @@ class Publisher:
             sink.set_property("user-pw", self._plan.password)
         if self._database is not None:
             sink.set_property("tls-database", self._database)
-        bus = pipeline.get_bus()
-        bus.add_signal_watch()
-        bus.connect("message::error", self._fault)
-        bus.connect("message::progress", self._progressed)
-        self._tap = Tap(pipeline.get_by_name("units"), Gate.OPEN)
-        self._stream.add(self._tap)
-        if pipeline.set_state(Gst.State.PLAYING) == Gst.StateChangeReturn.FAILURE:
-            self._wait("it cannot be started")
 
     def _progressed(self, _bus: Gst.Bus, message: Gst.Message) -> None:
         """The server is told of the stream, then asked to record; of its answer only an error tells."""
-        _, code, _ = message.parse_progress()
+        kind, code, _ = message.parse_progress()
+        if self._pipeline is None:
+            return
+        if code == "open" and kind == Gst.ProgressType.COMPLETE and self._tap is None:
+            self._tap = Tap(self._pipeline.get_by_name("units"), Gate.OPEN)
+            self._stream.add(self._tap)
         self._steps += code == "record"
         if code == "record" and self._steps == _RECORD_STEPS:
             GLib.timeout_add(SETTLE_MS, self._settled, self._pipeline)
@@ -129,7 +117,7 @@ class Publisher:
         if self.error is None:
             log.warning("publishing to %s: %s: it is tried again", self._plan.url, reason)
         self.state, self.error = "waiting", reason
-        GLib.timeout_add_seconds(self._retry_s, self._knock)
+        GLib.timeout_add_seconds(self._retry_s, self._connect)
         self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
 
     def _drop(self) -> None:

@@ -8,29 +8,22 @@ from scrim.errors import DeviceError
 from scrim.gateway.rtsp.child.gst import Gio, GLib, GstRtsp, GstRtspServer
 from scrim.gateway.rtsp.child.stream import Stream
 from scrim.gateway.rtsp.child.taps import SOURCE, Gate, Tap
+from scrim.gateway.rtsp.limits import (
+    CLEAN_S,
+    GRACE_S,
+    IDLE_S,
+    MAX_BODY_BYTES,
+    MAX_CLIENTS,
+    SESSION_S,
+    STALL_S,
+    UNSENT_BYTES,
+)
 from scrim.gateway.rtsp.plan import ServePlan
 
 log = logging.getLogger(__name__)
 
-MAX_CLIENTS = 16
-MAX_BODY_BYTES = 16 * 1024
-"""Of a request; what the server reads of its head is limited by GStreamer."""
-
-SESSION_S = 18
-GRACE_S = 4
-CLEAN_S = 2
-"""A client is asked to say within ``SESSION_S`` that it is there; it is gone after all three together."""
-
-STALL_S = 20
-"""A connection that takes no byte for this long, or is not there any more, is closed by the kernel."""
-
-UNSENT_BYTES = 256 * 1024
-"""What the kernel keeps for a client that is slow: less than a second of the stream."""
-
-IDLE_S = 20.0
-"""A connection without a session is closed after this."""
-
 _ROLE = "viewer"
+_SAID_AGAIN_S = 60.0
 _NOT_ALLOWED = GstRtsp.RTSPStatusCode.METHOD_NOT_ALLOWED
 
 
@@ -51,6 +44,7 @@ class Server:
 
     def __init__(self, plan: ServePlan, stream: Stream) -> None:
         self._stream = stream
+        self._refused_s = -_SAID_AGAIN_S
         self._came_s: dict[GstRtspServer.RTSPClient, float] = {}
         self._taps: dict[GstRtspServer.RTSPMedia, Tap] = {}
         server = self._server = GstRtspServer.RTSPServer.new()
@@ -126,10 +120,17 @@ class Server:
         client.connect("play-request", self._play)
         client.connect("pre-pause-request", lambda *_: _NOT_ALLOWED)
         if len(self._came_s) > MAX_CLIENTS:
-            log.warning("a client from %s is refused: there are %d", connection.get_ip(), MAX_CLIENTS)
-            client.close()
+            self._refuse(connection.get_ip())
+            GLib.idle_add(client.close)  # here it is not watched yet, and would stay
             return
         log.info("client from %s", connection.get_ip())
+
+    def _refuse(self, address: str) -> None:
+        """Say so, but not to the rhythm of those who come."""
+        now_s = time.monotonic()
+        if now_s - self._refused_s > _SAID_AGAIN_S:
+            log.warning("a client from %s is refused: %d are here", address, MAX_CLIENTS)
+            self._refused_s = now_s
 
     def _left(self, client: GstRtspServer.RTSPClient) -> None:
         self._came_s.pop(client, None)

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 STILL_S = 0.5
 """Without a picture for this long the placeholder is shown; a core that lives sends ten a second."""
 
-PLACEHOLDER_INTERVAL_S = 0.2
+PLACEHOLDER_INTERVAL_S = 0.1
 
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 30.0
