@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -283,16 +282,11 @@ def _bench(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     from scrim.core.doctor import examine
-    from scrim.finding import attempt, table
+    from scrim.finding import table
+    from scrim.gateway import doctor
 
     settings = settings_of(options)
-    findings = examine(settings)
-    if settings.mqtt.is_enabled:
-        from scrim.gateway.mqtt.doctor import look
-
-        findings += attempt(
-            "mqtt", "see that the broker runs and mqtt.host names it", partial(look, settings)
-        )
+    findings = [*examine(settings), *doctor.examine(settings)]
     print(
         json.dumps([finding.as_dict() for finding in findings], indent=2) if options.json else table(findings)
     )

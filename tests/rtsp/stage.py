@@ -37,6 +37,7 @@ class FeedCore:
         self.taken_ns: dict[int, int] = {}
         self.revisions: dict[int, int] = {}
         self.is_hushed = False
+        self.repeats = 0
         self.feed = FeedWriter()
         self._noise = np.random.default_rng(1) if is_noisy else None
         self._stop = threading.Event()
@@ -78,7 +79,9 @@ class FeedCore:
         picture.flags.writeable = False
         self.taken_ns[self.number] = now_ns
         self.revisions[self.number] = self.revision
-        sink.write(seal(picture, now_ns, self.number, "effect", self.revision))
+        for _ in range(1 + self.repeats):
+            sink.write(seal(picture, now_ns, self.number, "effect", self.revision))
+            time.sleep(0.005 * self.repeats)
 
 
 @contextlib.contextmanager

@@ -166,6 +166,28 @@ def test_nobody_gets_a_picture_from_before_he_played(place: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_no_two_pictures_have_the_same_time(place: Path) -> None:
+    """Not even where the core repeats a picture, as it does when a camera falls behind."""
+
+    async def scenario() -> None:
+        with core_at(place) as core:
+            core.repeats = 2
+            async with (
+                asyncio.timeout(PATIENCE_S),
+                streaming(place, plan()) as part,
+                connected(part.url or "") as client,
+            ):
+                await client.play()
+                ends = []
+                while len(ends) < 40:
+                    packet = await client.packet()
+                    if packet[1] & 0x80:  # the marker: the last packet of a picture
+                        ends.append(rtp_time(packet))
+                assert len(set(ends)) == len(ends)
+
+    asyncio.run(scenario())
+
+
 def test_pausing_is_refused_for_it_would_keep_an_old_picture(place: Path) -> None:
     async def scenario() -> None:
         with core_at(place):

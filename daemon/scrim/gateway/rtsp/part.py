@@ -14,7 +14,7 @@ from scrim.errors import LocalError
 from scrim.gateway.rtsp import line
 from scrim.gateway.rtsp.feeder import Feeder
 from scrim.gateway.rtsp.plan import Plan
-from scrim.gateway.rtsp.support import command, environment
+from scrim.gateway.rtsp.support import command, environment, install
 from scrim.gateway.waiting import readable
 
 log = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ class RtspPart:
     def _cannot(self, message: line.Message) -> str:
         if message["missing"]:
             self._is_hopeless = True
-            log.error("rtsp: not available: %s; then start scrim again", message["text"])
+            log.error("rtsp: not available: %s; then start scrim again", install(message["missing"]))
         return str(message["text"])
 
 

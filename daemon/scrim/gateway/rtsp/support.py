@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 LAUNCH = Path(__file__).parent / "child" / "launch.py"
 
 _PROBE_S = 20.0
+_BINDINGS = ("python3-gi", "gir1.2-gst-rtsp-server-1.0")
+"""Without them there may not even be a Python to ask."""
+
 _KEPT_VARIABLES = ("PATH", "LANG", "LD_LIBRARY_PATH", "GI_TYPELIB_PATH", "GST_DEBUG", "SCRIM_GST_PLUGINS")
 
 
@@ -55,15 +59,21 @@ def environment() -> dict[str, str]:
     }
 
 
-def probe(encoder: str = "auto") -> Support:
+def install(packages: Iterable[str]) -> str:
+    """The command that installs them, for people."""
+    return f"sudo apt install --no-install-recommends {' '.join(packages)}"
+
+
+def probe(encoder: str = "auto", *, is_publishing: bool = False) -> Support:
     """Ask a child what it can do. Takes about 0.2 s.
 
     Args:
         encoder: as ``rtsp.encoder``.
+        is_publishing: what that needs counts as missing where it is not there.
     """
     try:
         answer = subprocess.run(
-            command("probe", encoder),
+            command("probe", encoder, "publish" if is_publishing else "serve"),
             env=environment(),
             capture_output=True,
             timeout=_PROBE_S,
@@ -71,7 +81,7 @@ def probe(encoder: str = "auto") -> Support:
         )
         found = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
-        return Support(missing=("python3-gi", "gir1.2-gst-rtsp-server-1.0"))
+        return Support(missing=_BINDINGS)
     if found["missing"]:
         return Support(missing=tuple(found["missing"]))
     return Support((), found["gstreamer"], tuple(found["encoders"]), found["can_publish"])

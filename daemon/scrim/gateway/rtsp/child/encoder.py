@@ -17,6 +17,9 @@ MOST_QUEUED = 2
 HUNG_S = 3.0
 """An encoder that takes pictures and gives nothing for this long is given up."""
 
+LEAST_STEP_NS = 1_000_000
+"""From one time stamp to the next; those of RTP count 90 kHz, and no two pictures may have the same."""
+
 _MIN_KEY_INTERVAL_NS = 250_000_000
 """Between two key frames that somebody asked for."""
 
@@ -94,7 +97,7 @@ class Encoder:
 
     def push(self, picture: Gst.Buffer, pts_ns: int) -> None:
         """Encode one picture; its time may not go back, and is moved on a little where it does."""
-        self._pts_ns = max(pts_ns, self._pts_ns + 1)
+        self._pts_ns = max(pts_ns, self._pts_ns + LEAST_STEP_NS)
         picture.pts = self._pts_ns
         picture.dts = Gst.CLOCK_TIME_NONE
         if self.taken == self.given:

@@ -15,6 +15,8 @@ PLUGINS = {
 }
 """What serving needs besides an encoder, each with Debian's package."""
 
+PUBLISHING = {"rtspclientsink": "gstreamer1.0-rtsp"}
+
 UNIT_CAPS = "video/x-h264,stream-format=(string)byte-stream,alignment=(string)au"
 """What every encoder gives: whole access units with start codes."""
 

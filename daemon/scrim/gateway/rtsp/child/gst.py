@@ -10,9 +10,9 @@ from pathlib import Path
 
 import gi
 
-from scrim.gateway.rtsp.child.encoders import PLUGINS
+from scrim.gateway.rtsp.child.encoders import PLUGINS, PUBLISHING
 
-for _name in ("Gst", "GstAllocators", "GstApp", "GstRtsp", "GstRtspServer", "GstVideo"):
+for _name in ("Gst", "GstAllocators", "GstRtsp", "GstRtspServer", "GstVideo"):
     gi.require_version(_name, "1.0")
 
 from gi.repository import (  # noqa: E402
@@ -20,15 +20,22 @@ from gi.repository import (  # noqa: E402
     GLib,
     Gst,
     GstAllocators,
-    GstApp,
     GstRtsp,
     GstRtspServer,
     GstVideo,
 )
 
-__all__ = ["PLUGINS", "GLib", "Gio", "Gst", "GstAllocators", "GstApp", "GstRtsp", "GstRtspServer", "GstVideo"]
-
-PUBLISHING = {"rtspclientsink": "gstreamer1.0-rtsp"}
+__all__ = [
+    "PLUGINS",
+    "PUBLISHING",
+    "GLib",
+    "Gio",
+    "Gst",
+    "GstAllocators",
+    "GstRtsp",
+    "GstRtspServer",
+    "GstVideo",
+]
 
 
 def start() -> None:

@@ -35,21 +35,22 @@ class MissingError(ScrimError):
 
     def __init__(self, packages: Sequence[str]) -> None:
         self.packages = tuple(packages)
-        super().__init__(f"apt install --no-install-recommends {' '.join(packages)}")
+        super().__init__(f"missing: {', '.join(packages)}")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run until the gateway hangs up.
 
     Args:
-        arguments: ``serve`` and the number of the line's descriptor, or ``probe`` and the encoder's name.
+        arguments: ``serve`` and the number of the line's descriptor; or ``probe``, the encoder's name, and
+            ``serve`` or ``publish``.
 
     Returns:
         The exit status.
     """
     _restrict()
     if arguments[0] == "probe":
-        sys.stdout.write(json.dumps(probe(arguments[1])))
+        sys.stdout.write(json.dumps(probe(arguments[1], is_publishing=arguments[2] == "publish")))
         return 0
     end = socket.socket(fileno=int(arguments[1]))
     logging.basicConfig(level=logging.DEBUG, handlers=[_ToGateway(end)], format="%(message)s")
@@ -68,14 +69,15 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def probe(encoder: str) -> dict[str, Any]:
+def probe(encoder: str, *, is_publishing: bool) -> dict[str, Any]:
     """What this machine can do; ``missing`` alone where it cannot.
 
     Args:
         encoder: an element's name, or ``auto``.
+        is_publishing: what that needs counts as missing where it is not there.
     """
     try:
-        kinds = _load(encoder, is_publishing=False)
+        kinds = _load(encoder, is_publishing=is_publishing)
     except MissingError as error:
         return {"missing": list(error.packages)}
     from scrim.gateway.rtsp.child import gst
@@ -108,7 +110,7 @@ def _load(encoder: str, *, is_publishing: bool) -> list["Kind"]:
     try:
         from scrim.gateway.rtsp.child import encoders, gst
     except (ImportError, ValueError):  # gi is not there, or one of the libraries behind it
-        raise MissingError([*BINDINGS, *_plugin_packages(encoder)]) from None
+        raise MissingError([*BINDINGS, *_plugin_packages(encoder, is_publishing=is_publishing)]) from None
     gst.start()
     missing = gst.load(gst.PLUGINS | (gst.PUBLISHING if is_publishing else {}))
 
@@ -125,11 +127,12 @@ def _load(encoder: str, *, is_publishing: bool) -> list["Kind"]:
     return kinds
 
 
-def _plugin_packages(encoder: str) -> list[str]:
+def _plugin_packages(encoder: str, *, is_publishing: bool) -> list[str]:
     """Those of all plugins, where it cannot be looked which are there."""
-    from scrim.gateway.rtsp.child import encoders
+    from scrim.gateway.rtsp.child.encoders import PLUGINS, PUBLISHING, package
 
-    return sorted({*encoders.PLUGINS.values(), encoders.package(encoder)})
+    plugins = PLUGINS | (PUBLISHING if is_publishing else {})
+    return sorted({*plugins.values(), package(encoder)})
 
 
 def _serve(end: socket.socket, plan: Plan) -> None:

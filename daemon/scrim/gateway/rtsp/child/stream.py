@@ -56,6 +56,7 @@ class Stream:
         self._retry_s = FIRST_RETRY_S
         self._retry_at_s = 0.0
         self._shown_s = 0.0
+        self._pts_ns = -1
         self._taps: tuple[Tap, ...] = ()
 
     @property
@@ -173,7 +174,12 @@ class Stream:
             return
         self._shown_s = time.monotonic()
         self._placeholder = None
-        encoder.push(*found)
+        picture, pts_ns = found
+        if (
+            pts_ns != self._pts_ns
+        ):  # the core repeats a picture where it has no other; players do that themselves
+            self._pts_ns = pts_ns
+            encoder.push(picture, pts_ns)
 
     def _show_placeholder(self) -> None:
         encoder = self._encoder_for(self._size())

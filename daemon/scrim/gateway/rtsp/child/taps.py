@@ -3,7 +3,7 @@
 import threading
 from enum import Enum, auto
 
-from scrim.gateway.rtsp.child.encoder import Unit
+from scrim.gateway.rtsp.child.encoder import LEAST_STEP_NS, Unit
 from scrim.gateway.rtsp.child.encoders import UNIT_CAPS
 from scrim.gateway.rtsp.child.gst import Gst
 
@@ -39,7 +39,7 @@ class Tap:
         self._source = source
         self._gate = gate
         self._needs_key = True
-        self._last_pts = -1
+        self._last_pts = -LEAST_STEP_NS
         self._lock = threading.Lock()
         self.given = 0
 
@@ -68,7 +68,7 @@ class Tap:
         """The capture time as this pipeline counts time, which has no beginning until it plays."""
         base_ns = self._source.get_base_time()
         running_ns = unit.pts_ns - base_ns if base_ns else 0
-        return max(running_ns, self._last_pts + 1)
+        return max(running_ns, self._last_pts + LEAST_STEP_NS)
 
 
 def _stamped(unit: Unit, pts: int) -> Gst.Buffer:
