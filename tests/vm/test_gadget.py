@@ -358,9 +358,12 @@ def test_a_host_starts_and_stops_as_often_as_it_likes(
         if number == min(5, cycles - 1):
             descriptors = len(list(Path("/proc/self/fd").iterdir()))
     took_s.sort()
+    late = sum(each > 1.0 for each in took_s)
     record_property("first_picture_ms", [round(took_s[place] * 1000) for place in (len(took_s) // 2, -1)])
-    assert took_s[int(0.95 * (len(took_s) - 1))] <= 1.0
-    assert len(list(Path("/proc/self/fd").iterdir())) <= (descriptors or 0) + 1
+    record_property("starts_above_a_second", late)
+    assert late <= 0.05 * cycles
+    # One that is left at each start would be many more.
+    assert len(list(Path("/proc/self/fd").iterdir())) <= (descriptors or 0) + 4
     assert board.fault is None
 
 

@@ -176,7 +176,7 @@ def test_the_host_sees_that_the_camera_is_closed_and_cannot_open_it(core: Core) 
     assert privacy() == 0
 
 
-@pytest.mark.cycles(short=2, long=50)
+@pytest.mark.cycles(short=1, long=50)
 @pytest.mark.patience(900)
 def test_a_core_killed_under_a_stream_comes_back_for_the_next(
     cycles: int, core: Core, record_property: Callable[[str, object], None]
@@ -197,7 +197,7 @@ def test_a_core_killed_under_a_stream_comes_back_for_the_next(
     record_property("slowest_return_s", round(slowest_s, 2))
 
 
-@pytest.mark.cycles(short=2, long=20)
+@pytest.mark.cycles(short=1, long=20)
 @pytest.mark.patience(900)
 def test_the_camera_is_open_only_while_the_host_watches(cycles: int, tmp_path: Path) -> None:
     """``camera.on_demand``: closed at first, soon open when the host starts, closed again when it stops."""
