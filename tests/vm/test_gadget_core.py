@@ -179,10 +179,10 @@ def test_the_host_sees_that_the_camera_is_closed_and_cannot_open_it(core: Core) 
 @pytest.mark.cycles(short=1, long=50)
 @pytest.mark.patience(900)
 def test_a_core_killed_under_a_stream_comes_back_for_the_next(
-    cycles: int, core: Core, record_property: Callable[[str, object], None]
+    cycles: int, core: Core, measured: Callable[[str, list[float]], None]
 ) -> None:
     """The host sees the camera vanish; it is back, with pictures, soon after the core is."""
-    slowest_s = 0.0
+    took_s: list[float] = []
     for _ in range(cycles):
         with program("v4l2-ctl", f"--device={camera()}", "--stream-mmap") as host:
             until(core.is_watched, what="a stream")
@@ -193,22 +193,30 @@ def test_a_core_killed_under_a_stream_comes_back_for_the_next(
         core.start()
         with watching() as again:
             until(lambda again=again: means(again), what="a picture")  # type: ignore[misc]
-        slowest_s = max(slowest_s, time.monotonic() - began_s)
-    record_property("slowest_return_s", round(slowest_s, 2))
+        took_s.append(time.monotonic() - began_s)
+    measured("usb: core killed to picture at the host", took_s)
 
 
 @pytest.mark.cycles(short=1, long=20)
 @pytest.mark.patience(900)
-def test_the_camera_is_open_only_while_the_host_watches(cycles: int, tmp_path: Path) -> None:
+def test_the_camera_is_open_only_while_the_host_watches(
+    cycles: int,
+    tmp_path: Path,
+    measured: Callable[[str, list[float]], None],
+    within: Callable[[float], float],
+) -> None:
     """``camera.on_demand``: closed at first, soon open when the host starts, closed again when it stops."""
+    took_s: list[float] = []
     with running(tmp_path, on_demand=True) as core:
         until(lambda: core.status().get("camera", {}).get("state") == "idle", what="the closed camera")
         for _ in range(cycles):
             with watching() as host:
                 began_s = time.monotonic()
                 until(lambda host=host: shows_teal(host), what="the replaced picture")  # type: ignore[misc]
-                assert time.monotonic() - began_s <= 2.0
+                took_s.append(time.monotonic() - began_s)
             until(lambda: core.status()["camera"]["state"] == "idle", what="the closed camera")
+    measured("usb: host starts to live picture, on demand", took_s)
+    assert max(took_s) <= within(1.0)
 
 
 UNIT = Path(__file__).parents[2] / "systemd" / "scrim-gadget.service"
