@@ -20,7 +20,7 @@ from scrim.gateway.mqtt.forget import every_topic, needed_topics
 from scrim.gateway.mqtt.mailbox import Message
 from scrim.gateway.mqtt.memory import Memory
 from scrim.gateway.mqtt.topics import Topics
-from scrim.gateway.mqtt.view import _PLACEHOLDERS, View
+from scrim.gateway.mqtt.view import PLACEHOLDERS, View
 from scrim.statefile import StateFile
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "mqtt.md").read_text()
@@ -99,7 +99,7 @@ class Anything:
 
 def test_events_are_those_of_the_core_and_one_more() -> None:
     assert (*NAMES, "config_rejected") == EVENT_TYPES
-    assert set(_PLACEHOLDERS.values()) <= set(PIPELINES)
+    assert set(PLACEHOLDERS.values()) <= set(PIPELINES)
 
 
 def test_only_keys_that_every_version_knows_stand_in_the_device() -> None:
