@@ -277,6 +277,18 @@ class TestWithoutScrim:
                 reader.after(core.started_s, "live")
                 assert reader.errors == []
 
+    def test_the_last_picture_of_a_core_that_was_stopped_stays(
+        self, loopback: Loopback, tmp_path: Path
+    ) -> None:
+        core = Core(tmp_path, "camera.source=test:", *OUTPUT, *REPLACED)
+        core.until_live()
+        with Reader(loopback.node) as reader:
+            reader.after(0, "live")
+            core.stop()
+            time.sleep(3 * SILENCE_MS / 1000)
+            assert reader.newest == placeholder(Reason.STOPPING).i420[:HEIGHT].tobytes()
+            assert reader.errors == []
+
     def test_the_old_device_does_not_stick_between_two_runs(self, old_loopback: Loopback) -> None:
         sink = V4L2LoopbackSink(NODE)
         for _ in range(3):

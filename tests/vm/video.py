@@ -281,6 +281,7 @@ class Reader:
         self._live = int(color_picture(COLOR, size)[0, 0])
         self.seen: list[Seen] = []
         self.errors: list[str] = []
+        self.newest = b""
         self._is_stopping = threading.Event()
         self._node = VideoNode(str(node))
         try:
@@ -351,7 +352,8 @@ class Reader:
         if data.size != width * height * 3 // 2:
             return f"{data.size} bytes"
         luma = data[: width * height]
-        if luma.tobytes() in self._placeholders:
+        self.newest = luma.tobytes()
+        if self.newest in self._placeholders:
             return "placeholder"
         is_colored = np.abs(luma.astype(np.int16) - self._live) <= 2
         return "live" if is_colored.mean() > 0.97 else "strange"

@@ -66,7 +66,9 @@ class FakeNode:
     def set_control(self, number: int, value: int) -> None:
         """Take any value that is in range, ERANGE for others."""
         self.fail("set_control")
-        control = next(control for control in self.turnable if control.number == number)
+        control = next((control for control in self.turnable if control.number == number), None)
+        if control is None:
+            raise _refusal(errno.EINVAL)
         if not control.lowest <= value <= control.highest:
             raise _refusal(errno.ERANGE)
         self.values[number] = value

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
+from scrim.core.loopback import TIMEOUT_MS
+from scrim.core.node_controls import Control
 from scrim.core.sinks.pack import ToNv12, ToYuyv
 from scrim.core.sinks.v4l2loopback import FOURCCS, V4L2LoopbackSink
 from scrim.core.videodev2 import Direction, Format
@@ -83,6 +85,18 @@ def test_the_first_placeholder_is_left_to_be_shown_when_scrim_is_killed() -> Non
     node.failures["show_when_silent"] = errno.EIO
     sink.write(PlaceholderPainter(CAPS.size).paint(Reason.NOBODY, 1))
     assert node.when_silent == first.i420.tobytes()
+
+
+def test_the_goodbye_of_a_sink_that_is_closed_stays() -> None:
+    silence = Control(TIMEOUT_MS, "timeout", "integer", 0, 100_000, 1, 0, 1000)
+    node = FakeLoopback().with_controls(silence)
+    node.tells = True
+    sink = sink_on(node)
+    sink.open(CAPS)
+    sink.write(safe())
+    assert node.values[TIMEOUT_MS] == 1000
+    sink.close()
+    assert node.values[TIMEOUT_MS] == 0
 
 
 def test_a_device_that_shows_none_by_itself_is_written_to_all_the_same() -> None:

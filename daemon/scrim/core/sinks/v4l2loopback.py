@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from scrim.core.loopback import TIMEOUT_MS
 from scrim.core.node_errors import explain, holders
 from scrim.core.sinks.accept import accept
 from scrim.core.sinks.pack import Packer, make_packer
@@ -121,9 +122,14 @@ class V4L2LoopbackSink:
     def close(self) -> None:
         """Let the device go. Programs that read it wait for the next picture."""
         node, self._node = self._node, None
+        is_silent = self._told is not None and not self._is_to_be_shown
         self._caps = self._told = None
         self._is_to_be_shown = False
         if node is not None:
+            if is_silent:
+                # The last picture is the placeholder that says goodbye: it is to stay.
+                with contextlib.suppress(OSError):
+                    node.set_control(TIMEOUT_MS, 0)
             node.close()
 
     def _show_when_silent(self, node: Node, picture: Plane) -> None:
