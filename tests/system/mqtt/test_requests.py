@@ -292,11 +292,21 @@ def test_an_image_in_the_url_is_told_by_its_hash(device: Device, controller: Any
     device.state(effect="image", background="custom")
 
 
-def test_without_any_image_the_effect_is_refused(device: Device) -> None:
+def test_an_image_of_the_library_is_chosen_by_its_name(
+    device: Device, controller: Any, stand_in_core: Any
+) -> None:
     device.start()
-    answer = device.ask("set/effect", "image")
-    assert (answer["ok"], answer["error"]["field"]) == (False, "effect")
+    names = controller.wait(f"{TOPIC}info").json["backgrounds"]
+    assert len(names) >= 2
+    assert device.ask("set/effect", "image")["ok"] is True
+    device.state(effect="image", background=names[0])
+    assert device.ask("set/background", names[1])["ok"] is True
+    device.state(effect="image", background=names[1], background_image="")
+    assert stand_in_core.settings.background_replacement.background_image_url.startswith(
+        ("library:", "file:")
+    )
     assert device.ask("set/background", "nowhere.jpg")["error"]["field"] == "background"
+    assert device.ask("set/background", "custom")["error"]["code"] == "image_url_invalid"
 
 
 # Commands.

@@ -103,6 +103,11 @@ def test_an_effect_without_its_image_takes_what_was_chosen(choices: Choices) -> 
         assert choices.completed(patch) == patch
 
 
+def test_without_any_image_the_core_is_to_refuse(tmp_path: Path) -> None:
+    choices = Choices(Memory(StateFile(tmp_path / "gateway.json")), Library(None, []))
+    assert choices.completed({"effect": "image"}) == {"effect": "image"}
+
+
 def test_the_settings_tell_urls_without_secrets_and_the_whole_one_stays(choices: Choices) -> None:
     choices.choose_image(URL)
     told = {"background_image_url": choices.told(URL), "default_color": "#445566"}

@@ -51,6 +51,7 @@ def view(clock: Clock) -> View:
         ({"state": "off", "camera": {"state": "off", "error": None}}, "privacy"),
         ({"state": "placeholder", "placeholder_reason": "privacy"}, "privacy"),
         ({"state": "placeholder", "placeholder_reason": "nobody"}, "idle"),
+        ({"state": "placeholder", "placeholder_reason": "idle"}, "idle"),
         ({"state": "placeholder", "placeholder_reason": "camera_lost"}, "no_camera"),
         ({"state": "placeholder", "placeholder_reason": "stopping"}, "starting"),
         ({"state": "placeholder", "placeholder_reason": "no_safe_picture"}, "error"),

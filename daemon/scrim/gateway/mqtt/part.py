@@ -105,41 +105,40 @@ class MqttPart:
         self._reports = Reports(
             self._identity, settings, self._topics, self._view, self._choices, self._changes, self.connection
         )
-        mqtt = settings.mqtt
+        mqtt, publish = settings.mqtt, self.connection.publish
         self._announcements = Announcements(
-            self._identity,
-            self._topics,
-            mqtt.discovery_prefix,
-            mqtt.discovery,
-            self._memory,
-            self.connection.publish,
+            self._identity, self._topics, mqtt.discovery_prefix, mqtt.discovery, self._memory, publish
         )
-        self._answers = Answers(self._topics, self._identity.id, self._view, self.connection.publish)
+        self._answers = Answers(self._topics, self._identity.id, self._view, publish)
         self._shadow = Shadow(self._changes, self._memory, self._answers, self._refused)
-        self._requests = Requests(
-            self._topics,
-            self._changes,
-            self._shadow,
-            Commands(
-                link,
-                picture,
-                self._answers,
-                settings.mqtt.snapshots,
-                self._reports.snapshot,
-                self._reset_statistics,
-                self._everything,
-            ),
-            self._answers,
-            self._view,
-            self._born,
-            self._reports.rejected,
-        )
+        self._requests = self._make_requests()
         self._groups = self._changes.groups
         self._dirty = asyncio.Event()
         self._pace = Bucket(STATES_PER_S, STATES_BURST)
         self._settling = asyncio.Event()
         self._birth: asyncio.Task[None] | None = None
         link.add(self)
+
+    def _make_requests(self) -> Requests:
+        commands = Commands(
+            self._link,
+            self._picture,
+            self._answers,
+            self._settings.mqtt.snapshots,
+            self._reports.snapshot,
+            self._reset_statistics,
+            self._everything,
+        )
+        return Requests(
+            self._topics,
+            self._changes,
+            self._shadow,
+            commands,
+            self._answers,
+            self._view,
+            self._born,
+            self._reports.rejected,
+        )
 
     async def run(self) -> None:
         """Speak until cancelled; then say that we leave."""
