@@ -59,6 +59,7 @@ def test_statements_are_numbered_without_a_gap_and_grouped() -> None:
         "USB gadget",
         "Cameras and loopback devices",
         "Operators and fleets",
+        "MQTT and Home Assistant",
     ]
     assert re.findall(r"^## (.+)$", BEHAVIOUR, re.MULTILINE) == groups
 

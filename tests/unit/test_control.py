@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from scrim.config import Settings
+from scrim.core.changes import Terms
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.control import Control
 from scrim.core.images import Images, decode_image
@@ -15,7 +16,7 @@ from scrim.core.look import prepare_look
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
 from scrim.core.segment.constant import ConstantSegmenter
-from scrim.errors import ConfigError, ImageError
+from scrim.errors import ConfigError, ImageError, LocalError
 from scrim.frame import Frame, FramePool, Plane, Planes
 
 SIZE = (96, 64)
@@ -66,6 +67,29 @@ def test_a_change_is_in_effect_at_the_next_frame_and_counts_the_revision(rig: Ri
     assert rig.control.settings == settings
     assert rig.control.revision == 2
     assert not np.array_equal(rig.shown(), before)
+
+
+def test_a_change_may_be_bound_to_a_revision(rig: Rig):
+    first = rig.control.submit(TEAL, Terms(if_revision=1))
+    second = rig.control.submit({"strength": "high"}, Terms(if_revision=1))
+    for _ in range(2):
+        rig.control.step()
+    assert first.result().revision == 2
+    error = second.exception()
+    assert isinstance(error, LocalError)
+    assert "if_revision = 1: revision 2 is in effect" in str(error)
+    assert error.in_effect is not None
+    assert error.in_effect["revision"] == 2
+    assert rig.control.settings.background_blur.strength == "medium"
+
+
+def test_a_change_says_whether_it_is_to_be_remembered(rig: Rig):
+    noted: list[bool] = []
+    rig.control.on_change = lambda in_effect: noted.append(in_effect.is_remembered)
+    for remember in (False, True):
+        rig.control.submit({"strength": 40 + remember}, Terms(is_remembered=remember))
+        rig.control.step()
+    assert noted == [False, True]
 
 
 def test_the_later_of_two_changes_wins(rig: Rig):

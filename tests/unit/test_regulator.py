@@ -216,6 +216,19 @@ def test_another_wish_for_refinement_is_another_ladder(clock: Clock, tmp_path: P
     assert rig.said("level_changed")[-1]["level"] == rig.pipeline.level.number > 0
 
 
+def test_leave_to_adapt_may_be_taken_and_given_while_it_runs(clock: Clock, tmp_path: Path) -> None:
+    rig = make(clock, tmp_path)
+    rig.run(7, 60)
+    assert rig.pipeline.level.number > 0
+    rig.follow({"budget": {"is_adaptive": False}})
+    assert rig.regulator.level == rig.pipeline.level == Level(0)
+    rig.run(20, 60)
+    assert rig.pipeline.level == Level(0)
+    rig.follow({"budget": {"is_adaptive": True}})
+    rig.run(7, 60)
+    assert rig.pipeline.level.number > 0
+
+
 def test_settings_of_no_concern_change_nothing(clock: Clock, tmp_path: Path) -> None:
     rig = make(clock, tmp_path)
     rig.run(7, 60)

@@ -32,6 +32,13 @@ def test_a_change_survives(tmp_path: Path):
     assert memory(tmp_path).recall() == InEffect(Settings().patched(TEAL), 7)
 
 
+def test_a_change_that_is_not_to_be_remembered_is_not(tmp_path: Path):
+    kept = memory(tmp_path)
+    kept.note(InEffect(Settings().patched(TEAL), 2, is_remembered=False))
+    kept.close()
+    assert memory(tmp_path).recall() == InEffect(Settings(), 1)
+
+
 def test_file_then_changes_then_command_line(tmp_path: Path):
     note(tmp_path, TEAL | {"strength": "high"})
     base = Settings().patched({"strength": "low", "fit": "stretch"})

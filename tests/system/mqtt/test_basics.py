@@ -111,3 +111,20 @@ def test_the_last_words_and_the_will(mqtt_gateway: Any, mosquitto: Any, controll
         '"online"',
         '"offline"',
     ]
+
+
+def test_home_assistant_is_told_again_when_it_is_back(mqtt_gateway: Any, controller: Any) -> None:
+    mqtt_gateway()
+    discovery = "homeassistant/device/scrim_testdevice/config"
+    announced = controller.wait(discovery).json
+    assert announced["components"]["effect"]["command_topic"] == f"{TOPIC}set/effect"
+    controller.wait(f"{TOPIC}status")
+    controller.wait(f"{TOPIC}telemetry")
+    before = controller.count()
+    controller.say("homeassistant/status", "online")
+    assert controller.wait(discovery, after=before).json == announced
+    for name in ("state", "telemetry", "status"):
+        controller.wait(f"{TOPIC}{name}", after=before)
+    controller.say("homeassistant/status", "offline")
+    controller.say("homeassistant/status", b"\xff")
+    assert controller.wait(f"{TOPIC}state").json["problem"] == "OFF"
