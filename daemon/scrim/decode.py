@@ -112,7 +112,7 @@ def map_pixels(fd: int, width: int, height: int) -> "NDArray[np.uint8]":
     return np.frombuffer(memory, np.uint8).reshape(height, width, 3)
 
 
-def seal(fd: int) -> None:
+def seal_memory(fd: int) -> None:
     """Let nobody change the memory any more, neither size nor content.
 
     Raises:
@@ -184,14 +184,14 @@ def in_child(
     Raises:
         ImageError: as ``decode``.
     """
-    seal(encoded)
+    seal_memory(encoded)
     if os.fstat(encoded).st_size > MAX_IMAGE_BYTES:
         raise ImageError(f"{name}: is larger than 8 MiB; allowed is {FORMATS}")
     with _child(encoded, results) as child:
         answer = _wait(child, name, give_up, time.monotonic() + timeout_s)
     size = _size(answer, name)
     for result in results:
-        seal(result)
+        seal_memory(result)
     return size
 
 

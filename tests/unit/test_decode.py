@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from scrim.decode import decode, decode_bytes, map_pixels, memory_file, seal
+from scrim.decode import decode, decode_bytes, map_pixels, memory_file, seal_memory
 from scrim.errors import ImageError
 from scrim.image_header import MAX_IMAGE_BYTES
 
@@ -92,7 +92,7 @@ def test_nothing_is_left_open():
 def memory(data: bytes, *, is_sealed: bool = True) -> int:
     fd = memory_file("test", data)
     if is_sealed:
-        seal(fd)
+        seal_memory(fd)
     return fd
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from scrim.core.model_store import ModelStore
 from scrim.core.segment.model import InputSpec, ModelSpec, OutputSpec
-from scrim.decode import memory_file, never, seal
+from scrim.decode import memory_file, never, seal_memory
 from scrim.errors import LocalError, ModelError
 from scrim.local.client import Channel
 from scrim.local.desk import GiveUp
@@ -208,7 +208,7 @@ class Provider:
     ) -> None:
         fd = memory_file("test", data)
         if is_sealed:
-            seal(fd)
+            seal_memory(fd)
         try:
             self.ask("model", fd, token=token, bytes=len(data) if size is None else size)
         finally:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scrim.decode import memory_file, never, seal
+from scrim.decode import memory_file, never, seal_memory
 from scrim.errors import ImageError, LocalError
 from scrim.local.client import Channel, Client
 from scrim.local.pictures import PictureDesk
@@ -84,7 +84,7 @@ class Provider:
         fd = memory_file("test", data)
         try:
             if is_sealed:
-                seal(fd)
+                seal_memory(fd)
             answer = {"token": token, "width": 4, "height": 2, "sha256": SHA256} | params
             return self.channel.request("image", answer, PATIENCE_S, fd)
         finally:

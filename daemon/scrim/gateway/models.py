@@ -6,7 +6,7 @@ import logging
 import ssl
 from pathlib import Path
 
-from scrim.decode import seal
+from scrim.decode import seal_memory
 from scrim.errors import ImageError, LocalError
 from scrim.gateway.addresses import AddressRules
 from scrim.gateway.fetching import Encoded, Kind, Limits, Resolve, WebFetcher, system_resolve
@@ -144,7 +144,7 @@ class _Told:
 
 
 def _hand_over(path: Path, file: Encoded, token: str) -> None:
-    seal(file.fd)
+    seal_memory(file.fd)
     channel = Channel(path, _ANSWER_S)
     try:
         channel.request("model", {"token": token, "bytes": file.size_bytes}, _ANSWER_S, file.fd)
