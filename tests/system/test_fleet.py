@@ -34,6 +34,7 @@ class Device:
         self.answer: Mapping[str, Any] | None = (
             {"ok": True, "rev": 18, "changed": []} if answer is None else answer
         )
+        self.answers_at = f"scrim/{device_id}/response"
         self.got: list[tuple[str, dict[str, Any]]] = []
         self._ready = threading.Event()
         self.client = Client(
@@ -65,9 +66,8 @@ class Device:
         if self.answer:
             properties = Properties(PacketTypes.PUBLISH)
             properties.CorrelationData = message.properties.CorrelationData
-            properties.UserProperty = [("device", self.id), ("rev", "18")]
             body = json.dumps({"v": 1, "transaction": patch.get("transaction"), **self.answer})
-            client.publish(message.properties.ResponseTopic, body.encode(), 1, properties=properties)
+            client.publish(self.answers_at, body.encode(), 1, properties=properties)
 
     def leave(self, *, is_rude: bool = False) -> None:
         if is_rude:
@@ -350,9 +350,21 @@ def test_all_devices_are_changed(devices: Any, fleet: Any) -> None:
 
 
 def test_an_answer_that_is_forged_or_strange_is_none(devices: Any, fleet: Any) -> None:
-    devices("cam-1", answer={"transaction": "another", "ok": True}).introduce("Office")
-    done = fleet("set", "--device", "cam-1", "--wait", "1.5", "effect=off")
-    assert "NO ANSWER" in done.stdout
+    """Where the broker lets each device write at its own topics only, none can answer for another."""
+    devices("cam-1", "office", answer={"transaction": "another", "ok": True}).introduce("Strange")
+    devices("cam-2", "office", answer={}).introduce("Deaf")
+    forger = devices("cam-3", "office", answer={"ok": True, "rev": 1, "device": "cam-2", "id": "cam-2"})
+    forger.introduce("Forger")
+    forger.answers_at = "scrim/reply/cam-2"
+    done = fleet("set", "--group", "office", "--wait", "2", "--json", "effect=off")
+    assert {one["outcome"] for one in lines_of(done).values()} == {"silent"}
+    forger.answers_at = "scrim/cam-3/response"
+    done = fleet("set", "--group", "office", "--wait", "2", "--json", "effect=off")
+    assert {key: one["outcome"] for key, one in lines_of(done).items()} == {
+        "cam-1": "silent",
+        "cam-2": "silent",
+        "cam-3": "done",
+    }
     assert done.returncode == 1
 
 

@@ -16,9 +16,9 @@ from scrim.fleet.change import (
     Answer,
     Change,
     Target,
+    answers_filter,
     desired_topic,
     make_token,
-    reply_topic,
 )
 from scrim.fleet.roster import Device, Roster
 from scrim.fleet.table import WIDTH, clock, cut, in_order, plain, summary, table
@@ -145,7 +145,7 @@ def change_settings(given: argparse.Namespace) -> int:
             kept = received.payload
         roster.note(received)
 
-    filters = [*roster.filters(), kept_at, reply_topic(prefix, token)]
+    filters = [*roster.filters(), kept_at, answers_filter(prefix)]
     with Broker(address_of(_options(given)), filters) as broker:
         _fill(broker, roster, take)
         expected = in_order(device for device in roster if target.includes(device))

@@ -142,14 +142,12 @@ class Received:
         payload: what.
         is_retained: the broker kept it; it is not new.
         correlation: the sender's mark.
-        user: its properties by name.
     """
 
     topic: str
     payload: bytes
     is_retained: bool = False
     correlation: bytes | None = None
-    user: tuple[tuple[str, str], ...] = ()
 
 
 class Broker:
@@ -218,9 +216,7 @@ class Broker:
         except queue.Empty:
             return None
 
-    def publish(
-        self, topic: str, payload: bytes, *, reply_to: str, mark: bytes, retain: bool = False
-    ) -> bool:
+    def publish(self, topic: str, payload: bytes, *, mark: bytes, retain: bool = False) -> bool:
         """Send a message and wait until the broker has it.
 
         Returns:
@@ -230,7 +226,7 @@ class Broker:
             BrokerError: the broker does not take it.
         """
         properties = _properties(PacketTypes.PUBLISH)
-        properties.ResponseTopic, properties.CorrelationData = reply_to, mark
+        properties.CorrelationData = mark
         mid = self._client.publish(topic, payload, 1, retain, properties).mid
         self._wait(lambda: mid in self._acknowledged, CONNECT_S)
         reason = self._acknowledged.pop(mid, "no answer")
@@ -295,7 +291,6 @@ class Broker:
             bytes(message.payload),
             bool(message.retain),
             getattr(properties, "CorrelationData", None),
-            tuple(getattr(properties, "UserProperty", ())),
         )
         try:
             self._queue.put_nowait(received)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from scrim.errors import LocalError
 from scrim.fleet.broker import Broker, Received
-from scrim.fleet.roster import MOST_BYTES, Device
+from scrim.fleet.roster import MOST_BYTES, Device, is_id
 from scrim.local.messages import parse_object
 from scrim.patch import combine
 
@@ -20,6 +20,7 @@ PATIENCE_S = 20.0
 """On top of that: an image is loaded within 15 s, or the device says why not."""
 
 _MOST_TEXT = 300
+_RESPONSE = "response"
 
 Outcome = Literal["done", "refused", "silent", "away"]
 
@@ -90,7 +91,7 @@ class Change:
     """A change on its way.
 
     Args:
-        broker: connected; listens to ``reply_topic``.
+        broker: connected; listens to ``answers_filter``.
         prefix: first level of every topic.
         token: marks this change's answers.
         clock_s: monotonic clock.
@@ -137,7 +138,6 @@ class Change:
         return self._broker.publish(
             f"{self._prefix}/{topic}",
             payload,
-            reply_to=reply_topic(self._prefix, self._token),
             mark=self._token.encode(),
             retain=retain,
         )
@@ -170,12 +170,15 @@ class Change:
     def _answer_of(self, received: Received) -> Answer | None:
         if received.correlation != self._token.encode():
             return None
-        device_id = dict(received.user).get("device", "")
+        head, _, level = received.topic.rpartition("/")
+        device_id = head.removeprefix(f"{self._prefix}/")
+        if level != _RESPONSE or not is_id(device_id):
+            return None
         try:
             document = parse_object(received.payload, MOST_BYTES)
         except LocalError:
             return None
-        if not device_id or document.get("transaction") != self._token:
+        if document.get("transaction") != self._token:
             return None
         revision = document.get("rev")
         after_s = self._clock_s() - self._sent_s
@@ -194,9 +197,9 @@ def make_token() -> str:
     return secrets.token_hex(8)
 
 
-def reply_topic(prefix: str, token: str) -> str:
-    """Where the answers to a change go."""
-    return f"{prefix}/reply/fleet-{token}"
+def answers_filter(prefix: str) -> str:
+    """Where all devices answer: each at a topic of its own, where the broker lets nobody else write."""
+    return f"{prefix}/+/{_RESPONSE}"
 
 
 def desired_topic(prefix: str, target: Target) -> str:

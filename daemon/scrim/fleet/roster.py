@@ -113,6 +113,11 @@ class Device:
         return float(value)
 
 
+def is_id(text: str) -> bool:
+    """Whether a topic's second level can be a device's id."""
+    return _ID.fullmatch(text) is not None and text not in _RESERVED
+
+
 class Message(Protocol):
     """A message of the broker's."""
 
@@ -180,8 +185,8 @@ class Roster:
     def _of(self, topic: str) -> tuple[str, str] | None:
         prefix, _, rest = topic.partition("/")
         device_id, _, level = rest.partition("/")
-        is_ours = prefix == self._prefix and level in TOPICS and device_id not in _RESERVED
-        return (device_id, level) if is_ours and _ID.fullmatch(device_id) else None
+        is_ours = prefix == self._prefix and level in TOPICS and is_id(device_id)
+        return (device_id, level) if is_ours else None
 
     def _forget(self, device_id: str, level: str) -> None:
         """The broker keeps that topic no more; with its status a device goes too."""
