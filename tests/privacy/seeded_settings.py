@@ -41,10 +41,10 @@ class RawByPatch(Control):
 class HalfRefused(Control):
     """Switches the picture, and only then finds the image wanting."""
 
-    def _swap(self, wanted: Settings, *, is_remembered: bool = True) -> None:
+    def _swap(self, wanted: Settings, **how: bool) -> None:
         blank = Settings().patched({"effect": "color", "color": "#123456"})
         self._pipeline.swap(self._prepare(blank, self.revision))
-        super()._swap(wanted, is_remembered=is_remembered)
+        super()._swap(wanted, **how)
 
 
 class RepeatsAcrossChange(Outlet):
