@@ -113,17 +113,17 @@ def test_mjpg_of_a_driver_is_decoded(tmp_path: Path) -> None:
     bars = "smptebars=size=640x360:rate=30"
     words = ["ffmpeg", "-loglevel", "error", "-re", "-f", "lavfi", "-i", bars, "-q:v", "2"]
     feeding = subprocess.Popen([*words, "-c:v", "mjpeg", "-pix_fmt", "yuvj422p", "-f", "v4l2", loopback.node])
+    camera = V4L2Camera(str(loopback.node), CAPS)
     try:
-        camera = V4L2Camera(str(loopback.node), CAPS)
         until(lambda: opens(camera), what="the film")
         assert camera.details is not None
         assert camera.details.delivers.startswith("MJPG 640x360")
         frame = frame_of(camera)
         assert camera.damaged == 0
-        luma = np.asarray(frame.planes.y)
+        luma = np.array(frame.planes.y)
         assert luma[100, ::90].std() > 30, "the bars of the test picture"
-        camera.close()
     finally:
+        camera.close()
         feeding.terminate()
         feeding.wait()
         loopback.remove()

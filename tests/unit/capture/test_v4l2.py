@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
+from scrim.core.capture.buffers import FRAMES_OUT
 from scrim.core.capture.v4l2 import RESTART_AFTER_S, V4L2Camera
 from scrim.core.capture.v4l2_offers import Offer, choose
 from scrim.core.node_controls import Control
@@ -89,8 +90,7 @@ def test_the_newest_of_several_waiting_pictures_is_taken() -> None:
 def test_damaged_pictures_are_counted_not_shown() -> None:
     camera, node = open_camera()
     node.damaged = {0, 1}
-    frame = camera.read()
-    assert frame is not None
+    frame = next(filter(None, (camera.read() for _ in range(100))))
     assert frame.planes.y[0, 0] == 2
     assert (frame.sequence, camera.damaged) == (0, 2)
 
@@ -179,21 +179,68 @@ def test_a_file_is_no_camera(tmp_path: Path) -> None:
         V4L2Camera(str(tmp_path / "video0"), CAPS).open()
 
 
-def test_a_camera_that_stays_silent_is_stopped_and_started() -> None:
+class SilentCamera(FakeCamera):
+    """Delivers nothing; ``starts`` counts how often it was asked to."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__(sizes, picture)
+        self.starts = 0
+        self.paused = True
+
+    def start(self, buffers: int) -> None:
+        super().start(buffers)
+        self.starts += 1
+
+
+def test_a_camera_that_stays_silent_is_stopped_and_started_and_at_last_opened_anew() -> None:
+    now_s, nodes = [0.0], []
+
+    def open_node(_: str) -> SilentCamera:
+        nodes.append(SilentCamera({"YU12": {SIZE: 30.0}}))
+        return nodes[-1]
+
+    camera = V4L2Camera("/dev/video9", CAPS, open_node, clock_s=lambda: now_s[0])
+    camera.open()
+    starts = []
+    for _ in range(8):
+        now_s[0] += RESTART_AFTER_S * 0.6
+        assert camera.read() is None
+        starts.append([node.starts for node in nodes])
+    assert starts == [[1], [2], [2], [3], [3], [3, 1], [3, 1], [3, 2]]
+    nodes[-1].paused = False
+    assert camera.read() is not None
+
+
+def test_pictures_without_a_buffer_for_them_are_no_silence() -> None:
     now_s = [0.0]
-    node = FakeCamera({"YU12": {SIZE: 30.0}}, picture)
+    node = SilentCamera({"YU12": {SIZE: 30.0}})
+    node.paused = False
     camera = V4L2Camera("/dev/video9", CAPS, lambda _: node, clock_s=lambda: now_s[0])
     camera.open()
-    starts: list[int] = []
-    node.start = starts.append  # type: ignore[method-assign]
-    node.paused = True
-    for _ in range(3):
-        now_s[0] += RESTART_AFTER_S * 0.4
+    kept = [camera.read() for _ in range(FRAMES_OUT)]
+    for _ in range(4):
+        now_s[0] += RESTART_AFTER_S
         assert camera.read() is None
-    assert len(starts) == 1
-    now_s[0] += RESTART_AFTER_S * 0.9
-    assert camera.read() is None
-    assert len(starts) == 1
+    assert node.starts == 1
+    assert None not in kept
+
+
+def test_a_camera_that_is_another_one_when_it_is_opened_anew_is_an_error() -> None:
+    now_s = [0.0]
+    sizes = [(96, 64), (128, 96)]
+    camera = V4L2Camera(
+        "/dev/video9",
+        CAPS,
+        lambda _: SilentCamera({"YU12": {sizes.pop(0): 30.0}}),
+        clock_s=lambda: now_s[0],
+    )
+    camera.open()
+    for _ in range(2):
+        now_s[0] += RESTART_AFTER_S * 1.1
+        assert camera.read() is None
+    now_s[0] += RESTART_AFTER_S * 1.1
+    with pytest.raises(SourceError, match="delivers 128x96@30 now, not 96x64@30"):
+        camera.read()
 
 
 def test_it_is_looked_for_by_its_stable_name_once_it_was_opened() -> None:

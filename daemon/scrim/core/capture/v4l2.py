@@ -26,7 +26,9 @@ DRIVER_BUFFERS = 4
 """Pictures the driver may have under way."""
 
 RESTART_AFTER_S = 4.0
-"""A camera that delivers nothing for so long is stopped and started."""
+"""A camera that delivers nothing for so long is stopped and started; every third time it is opened anew."""
+
+_REOPEN_EVERY = 3
 
 _NO_WISHES: Wishes = MappingProxyType({})
 
@@ -69,6 +71,8 @@ class V4L2Camera:
         self._buffers = Buffers()
         self._damaged = 0
         self._newest_s = 0.0
+        self._restarts = 0
+        self._given: Caps | None = None
         self._comeback: Comeback | None = None
         self._details: CameraDetails | None = None
         self._told: list[str] = []
@@ -110,16 +114,17 @@ class V4L2Camera:
         except SourceError:
             self.close()
             raise
+        self._given = caps
         self._remember_name()
         return caps
 
     def read(self) -> Frame | None:
         """The newest picture; None when none came whole within READ_LIMIT_S.
 
-        A camera that has been silent for some seconds is stopped and started.
+        A camera that has been silent for some seconds is stopped and started, or opened anew.
 
         Raises:
-            SourceError: the camera is gone, or was never opened.
+            SourceError: the camera is gone, is not as it was, or was never opened.
         """
         if self._node is None or self._convert is None:
             raise SourceError(f"{self.place}: read before open")
@@ -163,10 +168,20 @@ class V4L2Camera:
         return Caps(*given.size, frame_rate)
 
     def _restart(self, node: Node) -> None:
+        self._restarts += 1
+        if self._restarts % _REOPEN_EVERY == 0:
+            self._reopen()
+            return
         logger.info("%s: silent for %g s, stopped and started", self.place, RESTART_AFTER_S)
         node.stop()
         node.start(DRIVER_BUFFERS)
         self._newest_s = self._clock_s()
+
+    def _reopen(self) -> None:
+        logger.info("%s: still silent, opened anew", self.place)
+        before = self._given
+        if self.open() != before:
+            raise SourceError(f"{self.place}: delivers {self._given} now, not {before}; it is opened again")
 
     def _describe(self, node: Node, capability: Capability, delivers: Offer) -> None:
         """Set the controls, and note what the camera is."""
@@ -198,14 +213,10 @@ class V4L2Camera:
             frame = self._take(convert, filled)
             node.queue(filled.index)
             if frame is not None:
-                self._arrived(frame)
+                if frame.sequence == 0:
+                    self._remember_name()
                 return frame
         return None
-
-    def _arrived(self, frame: Frame) -> None:
-        self._newest_s = self._clock_s()
-        if frame.sequence == 0:
-            self._remember_name()
 
     def _offers(self, node: Node) -> list[Offer]:
         offers = offers_of(node, self._caps.size)
@@ -239,6 +250,7 @@ class V4L2Camera:
             node.queue(newest.index)
             self._buffers.dropped += 1
             newest = node.dequeue()
+        self._newest_s, self._restarts = self._clock_s(), 0
         return newest
 
     def _take(self, convert: Converter, filled: Filled) -> Frame | None:
