@@ -1,6 +1,7 @@
 """Who this device is: its id, its name, and what it is made of."""
 
 import hashlib
+import ipaddress
 import platform
 import re
 import uuid
@@ -31,6 +32,7 @@ class Identity:
         hardware: the processor's architecture.
         system: the operating system.
         mac: hardware address of the first network card that has one; empty without.
+        url: of the page, where others can reach it; empty otherwise.
     """
 
     id: str
@@ -41,6 +43,7 @@ class Identity:
     hardware: str
     system: str
     mac: str
+    url: str = ""
 
 
 def identify(settings: "Settings", root: Path = Path("/")) -> Identity:
@@ -60,6 +63,7 @@ def identify(settings: "Settings", root: Path = Path("/")) -> Identity:
         hardware=platform.machine(),
         system=_system(root),
         mac=_mac(root),
+        url=_page_url(settings),
     )
 
 
@@ -70,6 +74,22 @@ def device_id_of(root: Path = Path("/"), fallback: Callable[[], int] = uuid.getn
     """
     machine = _text(root / "etc/machine-id") or f"{fallback():012x}"
     return hashlib.sha256(_SALT + machine.encode()).hexdigest()[:_ID_DIGITS]
+
+
+def _page_url(settings: "Settings") -> str:
+    """By the first name that was given to the page, or this machine's own."""
+    web = settings.web
+    if not web.is_enabled or not web.port or not _is_reachable(web.host):
+        return ""
+    scheme = "https" if web.certificate else "http"
+    return f"{scheme}://{web.hosts[0] if web.hosts else platform.node()}:{web.port}/"
+
+
+def _is_reachable(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
 
 
 def _model(root: Path) -> str:

@@ -70,6 +70,7 @@ class EndOfScriptError(Exception):
 
 class FakeSession:
     dropped = 0
+    peer = "127.0.0.1"
 
     def __init__(self, script: Script, version: int, happening: Any) -> None:
         self.version = version
@@ -154,10 +155,14 @@ def test_why_there_is_no_connection_is_said_once(
 def test_plain_text_to_the_internet_is_warned_of(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Script(monkeypatch, [AWAY], host="93.184.216.34").run()
-    assert "anybody can read along" in caplog.text
+    for peer, warnings in (("93.184.216.34", 1), ("192.168.1.5", 0), ("127.0.0.1", 0), ("", 0)):
+        caplog.clear()
+        monkeypatch.setattr(FakeSession, "peer", peer)
+        Script(monkeypatch, [[UP, DOWN]] * 2).run()
+        assert caplog.text.count("anybody can read along") == warnings
+    monkeypatch.setattr(FakeSession, "peer", "93.184.216.34")
     caplog.clear()
-    Script(monkeypatch, [AWAY], host="192.168.1.5").run()
+    Script(monkeypatch, [[UP, DOWN]], tls=True).run()
     assert "anybody can read along" not in caplog.text
 
 

@@ -65,6 +65,23 @@ def test_settings_name_it(root: Path) -> None:
     assert (identity.id, identity.name, identity.area) == ("b8a3f20c4d11", "Office camera", "Office")
 
 
+@pytest.mark.parametrize(
+    ("web", "url"),
+    [
+        ({}, ""),
+        ({"host": "localhost"}, ""),
+        ({"host": "0.0.0.0", "is_enabled": False}, ""),
+        ({"host": "0.0.0.0", "hosts": ["camera.example.org"]}, "http://camera.example.org:8080/"),
+        (
+            {"host": "::", "hosts": ["camera.lan"], "certificate": "/c", "key": "/k"},
+            "https://camera.lan:8080/",
+        ),
+    ],
+)
+def test_where_others_find_the_page(root: Path, web: dict[str, object], url: str) -> None:
+    assert identify(Settings().patched({"web": web}), root).url == url
+
+
 def light(root: Path, name: str = "ACT") -> Path:
     path = root / name
     path.mkdir(parents=True)

@@ -45,6 +45,7 @@ class Announcements:
             __version__,
             identity.area,
             identity.mac,
+            identity.url,
         )
         self._topics = topics
         self._prefix = prefix

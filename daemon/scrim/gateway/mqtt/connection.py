@@ -88,6 +88,7 @@ class Connection:
         self._session: Session | None = None
         self._dropped = 0
         self._was_told: str | None = None
+        self._has_warned = False
 
     @property
     def where(self) -> str:
@@ -113,8 +114,6 @@ class Connection:
 
     async def run(self) -> None:
         """Connect, and connect again. Ends only when cancelled; then it says the will itself first."""
-        if not self._mqtt.tls and _is_foreign(self._mqtt.host):
-            log.warning("mqtt: %s is on the internet and TLS is off: anybody can read along", self.where)
         if self._mqtt.tls_insecure:
             log.warning("mqtt: tls_insecure: nobody looks whether %s is really the broker", self.where)
         pause_s = FIRST_PAUSE_S
@@ -172,6 +171,9 @@ class Connection:
         self._session, self.trouble, self._was_told = session, None, None
         self.reconnects += 1
         log.info("mqtt: connected to %s, MQTT %s", self.where, self.version)
+        if not self._mqtt.tls and not self._has_warned and _is_foreign(session.peer):
+            self._has_warned = True
+            log.warning("mqtt: %s is on the internet and TLS is off: anybody can read along", self.where)
         self._listener.connected()
 
     def _lost(self, event: Event, *, was_up: bool) -> None:
@@ -226,8 +228,8 @@ def why(error: Exception) -> str:
     return str(error)
 
 
-def _is_foreign(host: str) -> bool:
+def _is_foreign(address: str) -> bool:
     try:
-        return not ipaddress.ip_address(host).is_private
+        return not ipaddress.ip_address(address).is_private
     except ValueError:
         return False

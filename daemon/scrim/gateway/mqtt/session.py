@@ -142,6 +142,15 @@ class Session:
         """Messages on their way to the broker."""
         return len(self._topics)
 
+    @property
+    def peer(self) -> str:
+        """The broker's address; empty while there is no connection."""
+        opened = self._client.socket()
+        try:
+            return str(cast("Any", opened).getpeername()[0]) if opened is not None else ""
+        except (OSError, AttributeError):
+            return ""
+
     async def open(self) -> None:
         """Connect; whether the broker takes us is the first event.
 
