@@ -32,7 +32,7 @@ CONFIG = """
 source = "test:"
 width = 160
 height = 120
-frame_rate = 5
+frame_rate = 2
 [model]
 name = "person-192x112"
 form = "float16"
