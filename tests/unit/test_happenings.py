@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from scrim.gateway.web.happenings import MOST_EVENTS, MOST_SAMPLES, SAMPLE_S, Happenings
+from scrim.gateway.web.happenings import MOST_EVENTS, MOST_SAMPLES, REPEATED_S, SAMPLE_S, Happenings
 from scrim.local.status import Status
 
 
@@ -67,6 +67,21 @@ def test_what_is_said_again_and_again_takes_one_place_and_is_counted() -> None:
         ("filter_cpu_utilization_high", 5, 2),
         ("camera_lost", 1, 11),
         ("filter_frame_duration_high", 1, 12),
+    ]
+
+
+def test_what_differs_or_is_long_ago_takes_a_place_of_its_own() -> None:
+    clock = Clock()
+    happenings = Happenings(clock)
+    for reason in ("no_safe_picture", "camera_lost", "no_safe_picture"):
+        happenings.core_event({"event": "placeholder_shown", "reason": reason})
+    clock.now_s += REPEATED_S + 1
+    happenings.core_event({"event": "placeholder_shown", "reason": "camera_lost"})
+    events = happenings.after(0)["events"]
+    assert [(event["reason"], event["count"]) for event in events] == [
+        ("camera_lost", 1),
+        ("no_safe_picture", 2),
+        ("camera_lost", 1),
     ]
 
 

@@ -12,10 +12,20 @@ MOST_SAMPLES = 120
 SAMPLE_S = 0.9
 """Between two samples; the core is asked more often while something happens."""
 
+REPEATED_S = 60.0
+"""What is said again within this time takes no second place, where nothing of weight came between."""
+
 _REPEATED = frozenset(
-    {"filter_frame_duration_high", "filter_cpu_utilization_high", "background_filter_config_selected"}
+    {
+        "background_filter_config_selected",
+        "filter_cpu_utilization_high",
+        "filter_frame_duration_high",
+        "level_changed",
+        "placeholder_gone",
+        "placeholder_shown",
+    }
 )
-"""Said again and again, in every period or while a slider moves."""
+"""Said again and again: in every period, while a slider moves, while a busy machine misses its time."""
 
 
 class Sample(TypedDict):
@@ -63,20 +73,21 @@ class Happenings:
         """Note an event. One that is said again and again keeps its ``series``, and is counted."""
         number = self._next()
         noted = {**event, "number": number, "series": number, "count": 1, "at_s": self._clock_s()}
-        before = self._said_before(event["event"])
+        before = self._said_before(event)
         if before is not None:
             self._events.remove(before)
             noted |= {"series": before["series"], "count": before["count"] + 1}
         self._events.append(noted)
 
-    def _said_before(self, name: str) -> dict[str, Any] | None:
-        """The same event, where nothing but others of its kind came since."""
-        if name in _REPEATED:
+    def _said_before(self, wanted: dict[str, Any]) -> dict[str, Any] | None:
+        """The same event, where it was said a moment ago and nothing but others of its kind came since."""
+        if wanted["event"] in _REPEATED:
             for event in reversed(self._events):
-                if event["event"] == name:
-                    return dict(event)
-                if event["event"] not in _REPEATED:
+                is_old = self._clock_s() - event["at_s"] > REPEATED_S
+                if is_old or event["event"] not in _REPEATED:
                     break
+                if all(event.get(key) == wanted.get(key) for key in ("event", "reason", "level")):
+                    return dict(event)
         return None
 
     def after(self, number: int) -> dict[str, Any]:
