@@ -133,17 +133,26 @@ def by_opencv(file: Path) -> None:
     file.write_bytes(b"".join(frame.tobytes() for frame in frames))
 
 
-@pytest.mark.parametrize("read", [by_v4l2_ctl, by_ffmpeg, by_gstreamer, by_opencv])
-@pytest.mark.parametrize("wanted", FOURCCS)
-def test_programs_read_every_format_byte_for_byte(
-    loopback: Loopback, tmp_path: Path, wanted: str, read: Callable[[Path], None]
-) -> None:
-    written = make_packer(FOURCCS[wanted], SIZE)(placeholder().i420).tobytes()
-    with fed(wanted):
+@pytest.fixture(scope="class", params=FOURCCS)
+def written(request: pytest.FixtureRequest) -> Iterator[bytes]:
+    """The picture that is in the device all the while, in one format."""
+    device = Loopback()
+    try:
+        with fed(request.param):
+            yield make_packer(FOURCCS[request.param], SIZE)(placeholder().i420).tobytes()
+    finally:
+        device.remove()
+
+
+class TestPrograms:
+    @pytest.mark.parametrize("read", [by_v4l2_ctl, by_ffmpeg, by_gstreamer, by_opencv])
+    def test_every_format_is_read_byte_for_byte(
+        self, written: bytes, tmp_path: Path, read: Callable[[Path], None]
+    ) -> None:
         read(tmp_path / "read")
-    got = (tmp_path / "read").read_bytes()
-    assert len(got) == 5 * len(written)
-    assert got == 5 * written
+        got = (tmp_path / "read").read_bytes()
+        assert len(got) == 5 * len(written)
+        assert got == 5 * written
 
 
 @pytest.mark.patience(240)
