@@ -66,14 +66,15 @@ class AsyncClient:
     async def close(self) -> None:
         """Hang up; whoever waits for an answer gets a LocalError. Does nothing when not connected."""
         receiving, self._receiving = self._receiving, None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()  # first, for what follows may be cancelled
         if receiving is not None:
             receiving.cancel()
             await asyncio.wait({receiving})  # to await it would swallow our own cancellation with its
-        if self._writer is not None:
-            self._writer.close()
+        if writer is not None:
             with contextlib.suppress(OSError):
-                await self._writer.wait_closed()
-            self._writer = None
+                await writer.wait_closed()
 
     async def request(
         self, method: str, params: dict[str, Any] | None = None, timeout_s: float | None = None
