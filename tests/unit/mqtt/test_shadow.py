@@ -91,11 +91,9 @@ def test_each_revision_is_made_once_also_after_a_restart(rig: Rig) -> None:
 def test_an_older_revision_is_refused(rig: Rig) -> None:
     rig.want(OWN, 3, effect="blur")
     rig.settle()
-    rig.want(OWN, 2, effect="color")
-    ((topic, error),) = rig.refusals
-    assert topic == OWN
-    assert isinstance(error, RefusalError)
-    assert error.code == "rev_conflict"
+    with pytest.raises(RefusalError, match="revision 3 of scrim/testdevice/desired") as caught:
+        rig.want(OWN, 2, effect="color")
+    assert caught.value.code == "rev_conflict"
     assert rig.settle() == []
 
 

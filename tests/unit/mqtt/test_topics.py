@@ -40,6 +40,8 @@ def test_what_a_topic_means(topic: str, target: Target) -> None:
         "other/testdevice/set",
         "homeassistant/other",
         f"scrim/testdevice/cmd/{'x' * 41}",
+        "scrim/testdevice/cmd/a line\nof a log",
+        "scrim/testdevice/set/é",
         "",
     ],
 )

@@ -89,9 +89,13 @@ class Answers:
         self._send(request, fields)
         return reasons[0]
 
+    def may_complain(self) -> bool:
+        """Whether to say anything of one more message that is not obeyed: under a flood not every time."""
+        return self._complaints.take()
+
     def complain(self, request: Request, code: str, message: str) -> None:
-        """Refuse what was not even looked at: under a flood not every time."""
-        if self._complaints.take():
+        """Refuse what was not even looked at, if that may be said."""
+        if self.may_complain():
             self.refused(request, RefusalError(code, message))
 
     def close(self) -> None:

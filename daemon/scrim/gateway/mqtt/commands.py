@@ -64,6 +64,7 @@ class Commands:
         self._restarts = Bucket(1 / RESTART_INTERVAL_S, 1)
         self._stills = Bucket(1 / SNAPSHOT_INTERVAL_S, 1)
         self._blinking = asyncio.Lock()
+        self._restarting = asyncio.Lock()
         self._verbs: Mapping[str, Callable[[Request, Mapping[str, Any]], Awaitable[None]]] = {
             "restart": self._restart,
             "snapshot_take": self._snapshot_take,
@@ -89,21 +90,24 @@ class Commands:
         unknown = sorted(document.keys() - _KEYS)
         if unknown:
             raise RefusalError(
-                "unknown_field", f"{unknown[0][:40]}: a command has at most {', '.join(sorted(_KEYS))}"
+                "unknown_field", f"{unknown[0][:40]!r}: a command has at most {', '.join(sorted(_KEYS))}"
             )
         await verb(request, document)
 
     async def _restart(self, request: Request, document: Mapping[str, Any]) -> None:
         spread_s = _spread_s(document, 0.0 if request.target.scope == "own" else DEFAULT_SPREAD_S)
+        if self._restarting.locked():
+            raise RefusalError("busy", "a restart is on its way")
         if not self._restarts.take():
             raise RefusalError("rate_limited", f"one restart in {RESTART_INTERVAL_S:g} s at the most")
-        wait_s = spread_s * self._chance()
-        self._answers.done(request, in_s=round(wait_s, 1))
-        await asyncio.sleep(wait_s)
-        try:
-            await self._link.request("restart")
-        except ScrimError as error:
-            log.warning("mqtt: no restart: %s", error)
+        async with self._restarting:
+            wait_s = spread_s * self._chance()
+            self._answers.done(request, in_s=round(wait_s, 1))
+            await asyncio.sleep(wait_s)
+            try:
+                await self._link.request("restart")
+            except ScrimError as error:
+                log.warning("mqtt: no restart: %s", error)
 
     async def _snapshot_take(self, request: Request, _: Mapping[str, Any]) -> None:
         if self._snapshots == "off":

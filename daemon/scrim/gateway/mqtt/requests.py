@@ -86,8 +86,7 @@ class Requests:
         elif target.kind == "desired":
             self._desired(request)
         elif received.is_retained:
-            log.warning("mqtt: %s: a command must not be retained; it is not obeyed", received.topic)
-            self._answers.complain(request, "retained_command", "commands must not be retained")
+            self._retained(request)
         elif not self._bucket.take():
             self._answers.complain(request, "rate_limited", f"more than {COMMANDS_PER_S:g} requests a second")
         elif len(self._running) >= MOST_AT_ONCE or self._bytes + len(received.payload) > MOST_BYTES_AT_ONCE:
@@ -125,7 +124,14 @@ class Requests:
             request = request.called(_transaction(document))
             self._shadow.put(shadow.read(document, request))
         except ScrimError as error:
-            self.refused(request, error)
+            if self._answers.may_complain():
+                self.refused(request, error)
+
+    def _retained(self, request: Request) -> None:
+        if self._answers.may_complain():
+            topic = request.received.topic
+            log.warning("mqtt: %s: a command must not be retained; it is not obeyed", topic)
+            self._answers.refused(request, RefusalError("retained_command", "commands must not be retained"))
 
     async def _do(self, request: Request) -> None:
         document: dict[str, Any] = {}

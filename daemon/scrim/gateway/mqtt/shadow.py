@@ -48,7 +48,7 @@ def read(document: Mapping[str, Any], request: Request) -> Desired:
     """
     unknown = sorted(document.keys() - _KEYS)
     if unknown:
-        raise RefusalError("unknown_field", f"{unknown[0][:40]}: desired settings have rev and config")
+        raise RefusalError("unknown_field", f"{unknown[0][:40]!r}: desired settings have rev and config")
     revision, config = document.get("rev"), document.get("config")
     if isinstance(revision, bool) or not isinstance(revision, int) or not 0 < revision < _MOST_REVISION:
         raise RefusalError("out_of_range", "rev must be a whole number above 0 that counts up")
@@ -88,14 +88,18 @@ class Shadow:
         self._waiting.clear()
 
     def put(self, desired: Desired) -> None:
-        """Take what a topic wants; ``settle`` makes it."""
+        """Take what a topic wants; ``settle`` makes it.
+
+        Raises:
+            RefusalError: a newer revision was made already.
+        """
         topic = desired.request.received.topic
         self._wanted[topic] = desired
         if desired.revision > self._applied.get(topic, 0):
             self._waiting[topic] = desired
         elif desired.revision < self._applied[topic]:
             message = f"revision {self._applied[topic]} of {topic} was made already"
-            self._answers.refused(desired.request, RefusalError("rev_conflict", message))
+            raise RefusalError("rev_conflict", message)
 
     def drop(self, topic: str) -> None:
         """A topic wants nothing any more. What it wanted stays in effect; its revisions start anew."""

@@ -1,5 +1,6 @@
 """The topic tree: what we publish and subscribe to, and what a topic that came in means."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +10,8 @@ Scope = Literal["own", "group", "all"]
 
 REPLY_LEVEL = "reply"
 _MOST_TOPIC = 256
-_MOST_WORD = 40
+_WORD = re.compile(r"[A-Za-z0-9_-]{1,40}")
+"""A name that may stand in a log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,9 @@ def _target(levels: list[str], scope: Scope, group: str = "") -> Target | None:
     match levels:
         case ["set"]:
             return Target("set", scope, "", group)
-        case ["set", key] if 0 < len(key) <= _MOST_WORD and scope == "own":
+        case ["set", key] if _WORD.fullmatch(key) and scope == "own":
             return Target("key", scope, key, group)
-        case ["cmd", verb] if 0 < len(verb) <= _MOST_WORD:
+        case ["cmd", verb] if _WORD.fullmatch(verb):
             return Target("command", scope, verb, group)
         case ["desired"]:
             return Target("desired", scope, "", group)
