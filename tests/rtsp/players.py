@@ -60,7 +60,7 @@ async def playing(url: str, size: tuple[int, int], kind: str = "ffmpeg tcp") -> 
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
+        await process.communicate()  # wait() waits for ever where more was played than read
 
 
 def _ffmpeg(url: str, transport: str) -> list[str]:

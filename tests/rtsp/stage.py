@@ -13,7 +13,7 @@ import numpy as np
 from scrim.core.composite.door import seal
 from scrim.core.sinks.feed import FeedSink
 from scrim.errors import LocalError
-from scrim.frame import Caps
+from scrim.frame import Caps, Plane
 from scrim.gateway.rtsp.part import RtspPart
 from scrim.gateway.rtsp.plan import Plan, PublishPlan, ServePlan
 from scrim.local.feed import FeedWriter
@@ -33,9 +33,7 @@ class FeedCore:
         self.path = path
         self.size = size
         self.number = 0
-        self.revision = 1
         self.taken_ns: dict[int, int] = {}
-        self.revisions: dict[int, int] = {}
         self.is_hushed = False
         self.repeats = 0
         self.feed = FeedWriter()
@@ -70,17 +68,21 @@ class FeedCore:
                     self._show(sink)
         sink.close()
 
-    def _show(self, sink: FeedSink) -> None:
-        self.number += 1
-        picture, now_ns = numbered(self.size, self.number), time.monotonic_ns()
+    def picture(self) -> Plane:
+        """What is shown under the present number."""
+        picture = numbered(self.size, self.number)
         if self._noise is not None:
             lower = picture[self.size[1] // 2 : self.size[1]]
             lower[:] = self._noise.integers(16, 235, lower.shape, np.uint8)
+        return picture
+
+    def _show(self, sink: FeedSink) -> None:
+        self.number += 1
+        picture, now_ns = self.picture(), time.monotonic_ns()
         picture.flags.writeable = False
         self.taken_ns[self.number] = now_ns
-        self.revisions[self.number] = self.revision
         for _ in range(1 + self.repeats):
-            sink.write(seal(picture, now_ns, self.number, "effect", self.revision))
+            sink.write(seal(picture, now_ns, self.number, "effect", 1))
             time.sleep(0.005 * self.repeats)
 
 
@@ -104,9 +106,10 @@ def plan(
     is_serving: bool = True,
     size: tuple[int, int] = SIZE,
     key_frame_interval_s: float = 2.0,
+    bit_rate_kbps: int = 1500,
 ) -> Plan:
     serve = ServePlan(host, 0, "/scrim", "viewer", password) if is_serving else None
-    return Plan(*size, FRAME_RATE_HZ, 1500, key_frame_interval_s, encoder, serve, publish)
+    return Plan(*size, FRAME_RATE_HZ, bit_rate_kbps, key_frame_interval_s, encoder, serve, publish)
 
 
 @contextlib.asynccontextmanager

@@ -51,7 +51,7 @@ async def recording(*options: str, port: int = 0) -> AsyncIterator[RecordServer]
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
+        await process.communicate()
 
 
 @pytest.fixture
