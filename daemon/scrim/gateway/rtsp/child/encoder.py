@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scrim.gateway.rtsp.child.encoders import Kind, Rate
-from scrim.gateway.rtsp.child.gst import GLib, Gst, GstVideo
+from scrim.gateway.rtsp.child.gst import GLib, Gst, GstVideo, load_plugin
 from scrim.gateway.rtsp.child.pictures import Canvas
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class Encoder:
         self._on_fault: Callable[[str], None] | None = on_fault
         self._pts_ns = -1
         self._gave_s = time.monotonic()
+        load_plugin(kind.plugin)
         self._pipeline = Gst.parse_launch(
             f"appsrc name=pictures is-live=true format=time block=false ! {kind.launch(rate)} "
             "! appsink name=units sync=false async=false emit-signals=true max-buffers=0"

@@ -49,15 +49,20 @@ def load(plugins: dict[str, str]) -> set[str]:
 
 
 def load_plugin(name: str) -> bool:
-    """Load one plugin from where the distribution puts them; whether it is there and works."""
-    for folder in _folders():
-        path = folder / f"libgst{name}.so"
-        if path.exists():
-            try:
-                return Gst.Plugin.load_file(str(path)) is not None
-            except GLib.Error:
-                return False
-    return False
+    """Load one plugin; whether it is there and works. Does nothing the second time."""
+    path = plugin_path(name)
+    if path is None:
+        return False
+    try:
+        return Gst.Plugin.load_file(str(path)) is not None
+    except GLib.Error:
+        return False
+
+
+def plugin_path(name: str) -> Path | None:
+    """Where the distribution puts a plugin; None where it is not there."""
+    paths = (folder / f"libgst{name}.so" for folder in _folders())
+    return next(filter(Path.exists, paths), None)
 
 
 def _folders() -> Iterator[Path]:

@@ -115,16 +115,24 @@ def _load(encoder: str, *, is_publishing: bool) -> list["Kind"]:
     missing = gst.load(gst.PLUGINS | (gst.PUBLISHING if is_publishing else {}))
 
     def is_there(kind: "Kind") -> bool:
-        if kind.name == "v4l2h264enc" and not encoders.has_hardware_encoder():
-            return False
-        return gst.load_plugin(kind.plugin) and gst.Gst.ElementFactory.find(kind.name) is not None
+        is_at_hand = kind.name != "v4l2h264enc" or encoders.has_hardware_encoder()
+        return is_at_hand and gst.plugin_path(kind.plugin) is not None
 
     kinds = encoders.usable(encoder, is_there)
+    while kinds and not _works(kinds[0]):
+        kinds = kinds[1:]
     if not kinds:
         missing.add(encoders.package(encoder))
     if missing:
         raise MissingError(sorted(missing))
     return kinds
+
+
+def _works(kind: "Kind") -> bool:
+    """Load an encoder that is there; no other's code is loaded while it works."""
+    from scrim.gateway.rtsp.child import gst
+
+    return gst.load_plugin(kind.plugin) and gst.Gst.ElementFactory.find(kind.name) is not None
 
 
 def _plugin_packages(encoder: str, *, is_publishing: bool) -> list[str]:

@@ -3,7 +3,6 @@
 import contextlib
 import mmap
 import os
-from fractions import Fraction
 
 from scrim.gateway.rtsp.child.gst import Gst, GstAllocators, GstVideo
 from scrim.local.ring_layout import HEAD, HEADER, HEADS_BYTES, PUBLISHED, PUBLISHED_AT, Layout, sealed_bytes
@@ -23,10 +22,9 @@ class Canvas:
 
     def __init__(self, width: int, height: int, frame_rate: float) -> None:
         self.size = (width, height)
-        rate = Fraction(frame_rate).limit_denominator(1001)
         self.caps = Gst.Caps.from_string(
             f"video/x-raw,format=I420,width={width},height={height},colorimetry=bt601,"
-            f"framerate={rate.numerator}/{rate.denominator}"
+            f"framerate={round(frame_rate * 1000)}/1000"
         )
         self._info = GstVideo.VideoInfo.new_from_caps(self.caps)
         self._pool = GstVideo.VideoBufferPool.new()
@@ -99,8 +97,9 @@ class Ring:
             os.close(fd)
             raise
         self.size = (self._layout.width, self._layout.height)
+        # Mapped for each picture anew: 0.1 ms, and what lies mapped would count as this process's memory.
         self._fd_memory = GstAllocators.FdAllocator.alloc(
-            GstAllocators.FdAllocator.new(), fd, self._size_bytes, GstAllocators.FdMemoryFlags.KEEP_MAPPED
+            GstAllocators.FdAllocator.new(), fd, self._size_bytes, GstAllocators.FdMemoryFlags.NONE
         )
         self._slots: list[Gst.Buffer] = []
         self._seen = 0
