@@ -17,6 +17,7 @@ from scrim.errors import EXIT_FAILURE, EXIT_RESTART
 from scrim.fleet.command import add_fleet
 from scrim.journal import start_logging
 from scrim.options import SYSTEM_CONFIG, add_settings, assigned, config_path, settings_of
+from scrim.setup.command import add_setup
 from scrim.told import exit_status_of
 
 _MOST_PIXELS = 8192 * 8192
@@ -25,6 +26,7 @@ _MOST_PIXELS = 8192 * 8192
 _EPILOG = """\
 examples:
   scrim run                                  the first camera, or the demo; prints where to look
+  sudo scrim setup                           asks for camera, outputs, broker, and writes the settings
   scrim run --set camera.source=file:/x.mp4  a clip instead of a camera
   scrim process party.jpg safe.jpg           one picture, filtered
   scrim process talk.mp4 safe.mp4 --set effect=color --set color=teal
@@ -61,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (
         _add_run,
+        add_setup,
         add_ctl,
         add_fleet,
         _add_mqtt,

@@ -12,6 +12,7 @@ ScrimError                 anything below; its text is meant for a person
 ├── ImageError             a picture given as background cannot be used
 ├── StateError             what is remembered of the last run cannot be used or removed
 ├── BrokerError            the MQTT broker cannot be reached, or refuses
+├── SetupError             ``scrim setup`` cannot ask or write
 └── LocalError             the local socket refused, or the other end broke the protocol
 
 Messages name the key or device, the value, what is allowed, and the mend.
@@ -115,6 +116,10 @@ class StateError(ScrimError):
 
 class BrokerError(ScrimError):
     """The MQTT broker cannot be reached, or refuses."""
+
+
+class SetupError(ScrimError):
+    """``scrim setup`` cannot ask, or cannot write what it was told; nothing has changed."""
 
 
 class LocalError(ScrimError):

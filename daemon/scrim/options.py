@@ -48,4 +48,12 @@ def config_path(given: Path | None) -> Path | None:
         return given
     if named := os.environ.get("SCRIM_CONFIG"):
         return Path(named)
-    return SYSTEM_CONFIG if SYSTEM_CONFIG.exists() else None
+    return SYSTEM_CONFIG if is_there(SYSTEM_CONFIG) else None
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a settings file; one in a folder that this user may not look into counts as there."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return True

@@ -61,6 +61,7 @@ def test_statements_are_numbered_without_a_gap_and_grouped() -> None:
         "Operators and fleets",
         "MQTT and Home Assistant",
         "Page",
+        "Set-up and supply",
     ]
     assert re.findall(r"^## (.+)$", BEHAVIOUR, re.MULTILINE) == groups
 
