@@ -423,8 +423,11 @@ def test_descriptors_do_not_leak(
             feed.wait(10)
         until(lambda: writer.subscribers == 0 and server.clients == 0)
 
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
     round_trip()
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = descriptors()
     for _ in range(10):
         round_trip()
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    until(lambda: descriptors() <= before)  # the server's thread may just be closing the last one

@@ -232,8 +232,8 @@ def unit() -> Iterator[str]:
     place.write_text(UNIT.read_text())
     more.mkdir()
     (more / "guest.conf").write_text(
-        # This machine's Python may live in a home folder.
-        "[Service]\nRootDirectory=/host\nProtectHome=no\n"
+        # This machine's Python may live in a home folder, and this project below /tmp.
+        "[Service]\nRootDirectory=/host\nProtectHome=no\nPrivateTmp=no\n"
         f"Environment=PYTHONPATH={Path(__file__).parents[2] / 'daemon'}\n"
         f"ExecStart=\nExecStart={command} up\nExecReload=\nExecReload={command} up\n"
         f"ExecStop=\nExecStop={command} down\n"
