@@ -14,6 +14,7 @@ from scrim import __version__
 from scrim.config import Settings, load
 from scrim.ctl import add_ctl, add_forget
 from scrim.errors import EXIT_FAILURE, EXIT_RESTART
+from scrim.examples import give_examples
 from scrim.fleet.command import add_fleet
 from scrim.journal import start_logging
 from scrim.options import SYSTEM_CONFIG, add_settings, assigned, config_path, settings_of
@@ -45,12 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # OpenCV reads this once, when it is imported; its own limit would let a picture fill 3 GB.
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MOST_PIXELS))
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     start_logging(is_verbose=options.verbose, identifier=options.identifier)
     return exit_status_of(lambda: int(options.command(options)))
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Every command with its options; the manual page is made from it."""
     parser = argparse.ArgumentParser(
         prog="scrim",
         description="A webcam that shows the person and not the room.",
@@ -77,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_show,
     ):
         add(commands)
+    give_examples(parser)
     return parser
 
 

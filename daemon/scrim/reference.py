@@ -38,14 +38,15 @@ def _section(name: str, section: BaseModel) -> str:
 def _entry(key: str, value: object, field: FieldInfo) -> str:
     extra = field.json_schema_extra
     allowed = str(extra["allowed"]) if isinstance(extra, dict) else ""
-    return f"{_comment(f'{field.description} ({allowed})')}\n{key} = {_literal(value)}\n"
+    return f"{_comment(f'{field.description} ({allowed})')}\n{key} = {literal(value)}\n"
 
 
 def _comment(text: str) -> str:
     return textwrap.fill(text, 110, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
 
 
-def _literal(value: Any) -> str:  # noqa: ANN401
+def literal(value: Any) -> str:  # noqa: ANN401
+    """A value as TOML; None is an empty text."""
     if value is None:
         return '""'
     if isinstance(value, bool):
@@ -54,8 +55,8 @@ def _literal(value: Any) -> str:  # noqa: ANN401
         # JSON's escapes are TOML's too, but TOML wants one for DEL as well.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, Mapping):
-        pairs = ", ".join(f"{key} = {_literal(inner)}" for key, inner in value.items())
+        pairs = ", ".join(f"{key} = {literal(inner)}" for key, inner in value.items())
         return f"{{ {pairs} }}" if pairs else "{}"
     if isinstance(value, tuple):
-        return "[" + ", ".join(map(_literal, value)) + "]"
+        return "[" + ", ".join(map(literal, value)) + "]"
     return repr(value)

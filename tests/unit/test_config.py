@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -601,3 +603,13 @@ def test_assignments_are_checked_together():
     settings = Settings().patched(combine(map(parse_assignment, texts)))
     assert settings.effect == "image"
     assert settings.background_blur.strength == "high"
+
+
+def test_the_manual_pages_are_up_to_date():
+    root = SHIPPED.parents[1]
+    paths = [str(root / "scripts"), str(root / "daemon")]
+    program = (
+        f"import sys; sys.path[:0] = {paths}; from man_build.cli import main; sys.exit(main(['--check']))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert result.stderr == ""

@@ -1,0 +1,1 @@
+"""scrim's manual pages, made from its argument parsers and its settings."""
