@@ -5,6 +5,7 @@ nothing on the path depends on which. Arrays are (height, width), sizes are (wid
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
@@ -120,21 +121,65 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Matte:
-    """The person's share of each pixel of one frame, at frame size. Valid until the next matte is made.
+class Coarse:
+    """A plane kept small: it stands for its bilinear enlargement, rounded half up, the edge repeated.
 
     Attributes:
-        y: alpha for the luma plane, (height, width), 0 = background, 255 = person.
-        uv: alpha for both chroma planes, (height / 2, width / 2).
+        plane: (rows, columns), uint8.
+        factor: pixels across one of its cells: 1, 2, 4 or 8. The large plane may end within the last.
+    """
+
+    plane: Plane
+    factor: int = 1
+
+
+class Matte:
+    """The person's share of each pixel of one frame. Valid until the next matte is made.
+
+    Args:
+        y: alpha for the luma plane, or what makes it when it is asked for.
+        uv: the same for both chroma planes.
+        box: see below.
+        coverage: see below.
+        cells: see below.
+
+    Attributes:
         box: (left, top, right, bottom) in luma pixels, all even: outside it alpha is 0 everywhere.
             All zero when nobody is in the picture.
         coverage: mean of alpha, 0 to 1.
+        cells: what ``y`` is the enlargement of, by 2 or 4, and ``uv`` by half as much; None where there is no
+            such thing.
     """
 
-    y: Plane
-    uv: Plane
-    box: tuple[int, int, int, int]
-    coverage: float
+    __slots__ = ("_uv", "_y", "box", "cells", "coverage")
+
+    def __init__(
+        self,
+        y: Plane | Callable[[], Plane],
+        uv: Plane | Callable[[], Plane],
+        box: tuple[int, int, int, int],
+        coverage: float,
+        cells: Coarse | None = None,
+    ) -> None:
+        self._y = y
+        self._uv = uv
+        self.box = box
+        self.coverage = coverage
+        self.cells = cells
+
+    @property
+    def y(self) -> Plane:
+        """Alpha for the luma plane, (height, width), 0 = background, 255 = person."""
+        if callable(self._y):
+            self._y = self._y()
+        return self._y
+
+    @property
+    def uv(self) -> Plane:
+        """Alpha for both chroma planes, (height / 2, width / 2)."""
+        if callable(self._uv):
+            self._uv = self._uv()
+        return self._uv
 
 
 class SafeFrame:

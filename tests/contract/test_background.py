@@ -1,4 +1,4 @@
-"""What every background keeps to: it fills every pixel, the same way for the same frame, and nothing else."""
+"""What every background keeps to: it has every pixel, the same way for the same frame, and nothing else."""
 
 from collections.abc import Callable
 
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from scrim.core.composite.base import Background
+from scrim.core.composite.blend import enlarge
 from scrim.core.composite.blur import BlurBackground, blur_level
 from scrim.core.composite.replace import PictureBackground, color_picture, fitted_picture
 from scrim.core.pyramid import Pyramid
@@ -74,7 +75,8 @@ def filled(background: Background, frame: Frame, person: Matte, old: int) -> Pla
     width, height = frame.size
     memory = np.full(height * 3 // 2 * width + 128, old, np.uint8)
     i420 = memory[64:-64].reshape(-1, width)
-    background.fill(Planes.of(i420), loaded(frame), person)
+    for plane, room in zip(Planes.of(i420), background.planes(loaded(frame), person), strict=True):
+        enlarge(room, plane)
     assert (memory[:64] == old).all()
     assert (memory[-64:] == old).all()
     return i420

@@ -107,7 +107,7 @@ class RemembersAcrossOff(Pipeline):
     def _matte(self, frame: Frame, look: Look, level: Level) -> Matte:
         was_off, self._was_off = self._was_off, False
         before = self.last_matte
-        before = replace(before, y=before.y.copy(), uv=before.uv.copy())
+        before = Matte(before.y.copy(), before.uv.copy(), before.box, before.coverage)
         matte = super()._matte(frame, look, level)
         return before if was_off else matte
 

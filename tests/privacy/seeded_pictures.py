@@ -1,12 +1,12 @@
 """Seeded leaks in how a frame becomes a picture, each one mistake: pipeline, masks, mattes, compositor."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from scrim.core.composite.base import Background
+from scrim.core.composite.blend import enlarge
 from scrim.core.composite.compositor import Compositor
 from scrim.core.composite.door import seal
 from scrim.core.matte import MatteMaker
@@ -56,7 +56,8 @@ class HalfSwapped(Pipeline):
             return safe
         made = safe.i420.copy()
         other = Planes.of(np.empty_like(made))
-        now.background.fill(other, self._pyramid, self.last_matte)
+        for plane, room in zip(other, now.background.planes(self._pyramid, self.last_matte), strict=True):
+            enlarge(room, plane)
         is_room = self.last_matte.uv == 0
         for seen, wanted in zip((Planes.of(made).u, Planes.of(made).v), (other.u, other.v), strict=True):
             np.copyto(seen, wanted, where=is_room)
@@ -279,7 +280,7 @@ class LooksAround(Matting):
         def matte(self, mask: Mask, pyramid: Pyramid) -> Matte:
             made = super().matte(mask, pyramid)
             dim = 0.9 if pyramid.luma(0).mean() < 127.5 else 1.0
-            return replace(made, y=(made.y * dim).astype(np.uint8))
+            return Matte((made.y * dim).astype(np.uint8), made.uv, made.box, made.coverage)
 
 
 class PlaceholderOverRoom(Pipeline):

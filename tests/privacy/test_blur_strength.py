@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scrim.config import STRENGTHS, blur_sigma_px
 from scrim.core.capture.room import room_picture
+from scrim.core.composite.blend import enlarge
 from scrim.core.composite.blur import BlurBackground
 from scrim.core.pyramid import Pyramid
 from scrim.frame import Frame, Matte, Plane, Planes
@@ -80,7 +81,8 @@ def blurred(i420: Plane, sigma_px: float, alpha: Plane | None = None) -> Planes:
     pyramid.load(Frame(planes, 0, 0))
     out = Planes.of(np.full_like(i420, 77))
     matte = matte_of(np.zeros_like(planes.y) if alpha is None else alpha)
-    BlurBackground(planes.size, sigma_px).fill(out, pyramid, matte)
+    for plane, room in zip(out, BlurBackground(planes.size, sigma_px).planes(pyramid, matte), strict=True):
+        enlarge(room, plane)
     return out
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scrim.core.model_input import ModelInput
-from scrim.core.pyramid import Pyramid
+from scrim.core.pyramid import Pyramid, opencv_shrink
 from scrim.frame import Frame, Planes
 
 EVEN = st.integers(1, 40).map(lambda half: 2 * half)
@@ -130,3 +130,15 @@ def test_left_stays_left_and_top_stays_top():
     rgb = ModelInput((64, 48), (32, 24)).shrink(pyramid)
     assert rgb[2, 2].min() > rgb[2, 30].max()
     assert rgb[2, 2].min() > rgb[22, 2].max()
+
+
+@given(st.integers(1, 150), st.integers(1, 150), st.integers(0, 9))
+def test_the_extension_shrinks_as_opencv_does(rows: int, columns: int, seed: int):
+    planes = pytest.importorskip("scrim.core._planes", reason="the extension in C was not built: no compiler")
+    source = np.random.default_rng(seed).integers(0, 256, (2 * rows, 2 * columns + seed), np.uint8)[:, seed:]
+    native, opencv = (np.full((rows, columns), 77, np.uint8) for _ in range(2))
+    planes.halve(native, source)
+    opencv_shrink(opencv, source)
+    assert np.array_equal(native, opencv)
+    with pytest.raises(ValueError, match="not twice as wide and high"):
+        planes.halve(native, source[1:])

@@ -9,6 +9,7 @@ import pytest
 
 from scrim.config import STRENGTHS, Settings, blur_sigma_px
 from scrim.core.budget import Level
+from scrim.core.composite.blend import enlarge
 from scrim.core.composite.blur import BlurBackground
 from scrim.core.composite.replace import fitted_picture
 from scrim.core.images import Image
@@ -97,7 +98,7 @@ def blurred(i420: Plane, sigma_px: float, coarser: int) -> Plane:
     pyramid.load(Frame(planes, 0, 0))
     nobody = Matte(np.zeros_like(planes.y), np.zeros_like(planes.u), (0, 0, 0, 0), 0.0)
     out = Planes.of(np.empty_like(i420))
-    BlurBackground(planes.size, sigma_px, coarser).fill(out, pyramid, nobody)
+    enlarge(BlurBackground(planes.size, sigma_px, coarser).planes(pyramid, nobody)[0], out.y)
     return out.y
 
 

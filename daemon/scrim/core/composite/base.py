@@ -3,17 +3,19 @@
 from typing import Protocol
 
 from scrim.core.pyramid import Pyramid
-from scrim.frame import Matte, Planes
+from scrim.frame import Coarse, Matte
+
+CoarsePlanes = tuple[Coarse, Coarse, Coarse]
+"""Luma and both chroma planes; luma enlarged has at least a frame's pixels, chroma half as many each way."""
 
 
 class Background(Protocol):
-    """Fills a picture with what is to be seen instead of the room."""
+    """Makes what is to be seen instead of the room."""
 
-    def fill(self, out: Planes, pyramid: Pyramid, matte: Matte) -> None:
-        """Write every pixel of ``out``.
+    def planes(self, pyramid: Pyramid, matte: Matte) -> CoarsePlanes:
+        """The background of one frame; valid until the next call.
 
         Args:
-            out: planes of frame size; old content.
             pyramid: holds the camera frame.
             matte: of that frame.
         """

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scrim.core.pyramid import Pyramid
-from scrim.frame import Matte, Plane, Planes
+from scrim.core.composite.base import CoarsePlanes
+from scrim.core.pyramid import Pyramid, best_shrink
+from scrim.frame import Coarse, Matte, Plane
 
 _SMALLEST_SIGMA_PX = 14 / 8
 """At a level where the blur is narrower than this, shrinking shows: 45 dB against the true Gaussian here."""
@@ -53,20 +54,24 @@ class BlurBackground:
         half = (width // 2, height // 2)
         self._chroma_level = max(0, self._level - 1)
         chroma_scale = 1 << self._chroma_level
-        chroma_inner = sigma_px / 2 / chroma_scale
-        chroma_inner = (
-            sqrt(max(chroma_inner**2 - 0.25, 0.01)) if self._chroma_level else max(chroma_inner, 0.3)
-        )
-        self._chroma = _PlaneBlur(_shape(*half, chroma_scale), chroma_inner)
+        self._chroma = self._luma  # shape, sigma and weights are the same where both are shrunk
+        if not self._chroma_level:
+            self._chroma = _PlaneBlur(_shape(*half, 1), max(sigma_px / 2, 0.3))
+        self._shrink = best_shrink()
         self._alpha = [np.empty(_shape(width, height, 1 << level), np.uint8) for level in range(1, 4)]
+        self._blurred_y = _Blurred(size, scale)
+        self._blurred_u, self._blurred_v = _Blurred(half, chroma_scale), _Blurred(half, chroma_scale)
 
-    def fill(self, out: Planes, pyramid: Pyramid, matte: Matte) -> None:
-        """Blur the room of the pyramid's frame into ``out``."""
+    def planes(self, pyramid: Pyramid, matte: Matte) -> CoarsePlanes:
+        """Blur the room of the pyramid's frame."""
         self._luma.weigh(self._shrunk_alpha(matte, self._level))
-        self._luma.blur(pyramid.luma(self._level), out.y)
-        self._chroma.weigh(self._shrunk_alpha(matte, self._chroma_level + 1))
-        for source, target in zip(pyramid.chroma(self._chroma_level), (out.u, out.v), strict=True):
-            self._chroma.blur(source, target)
+        self._luma.blur(pyramid.luma(self._level), self._blurred_y.small)
+        if self._chroma is not self._luma:
+            self._chroma.weigh(matte.uv)
+        u, v = pyramid.chroma(self._chroma_level)
+        self._chroma.blur(u, self._blurred_u.small)
+        self._chroma.blur(v, self._blurred_v.small)
+        return self._blurred_y.coarse(), self._blurred_u.coarse(), self._blurred_v.coarse()
 
     def _shrunk_alpha(self, matte: Matte, level: int) -> Plane:
         if level == 0:
@@ -76,9 +81,33 @@ class BlurBackground:
             return above
         for at in range(1, level):
             shrunk = self._alpha[at]
-            cv2.resize(above, shrunk.shape[::-1], dst=shrunk, interpolation=cv2.INTER_AREA)
+            self._shrink(shrunk, above)
             above = shrunk
         return above
+
+
+class _Blurred:
+    """A blurred plane, ``small``, and what it is once enlarged.
+
+    Args:
+        size: (width, height) in pixels of the enlarged plane.
+        scale: about how many times larger that is. Where it is not exactly so, the plane is enlarged here.
+    """
+
+    def __init__(self, size: tuple[int, int], scale: int) -> None:
+        width, height = size
+        self.small = np.empty(_shape(width, height, scale), np.uint8)
+        self._scale = scale
+        is_whole = width % scale == 0 and height % scale == 0
+        self._large = None if is_whole else np.empty((height, width), np.uint8)
+
+    def coarse(self) -> Coarse:
+        """The plane as it is now."""
+        large = self._large
+        if large is None:
+            return Coarse(self.small, self._scale)
+        cv2.resize(self.small, large.shape[::-1], dst=large, interpolation=cv2.INTER_LINEAR_EXACT)
+        return Coarse(large)
 
 
 class _PlaneBlur:
@@ -89,7 +118,6 @@ class _PlaneBlur:
         self._kernel: NDArray[np.float32] = cv2.getGaussianKernel(2 * radius + 1, sigma_px, cv2.CV_32F)
         self._weight, self._spread, self._sum, self._blurred = (np.empty(shape, np.float32) for _ in range(4))
         self._share8 = np.empty(shape, np.uint8)
-        self._small8 = np.empty(shape, np.uint8)
         self._sees_room = False
 
     def weigh(self, alpha: Plane) -> None:
@@ -101,17 +129,13 @@ class _PlaneBlur:
         self._filter(self._weight, self._spread)
         cv2.add(self._spread, _FALLBACK_WEIGHT, dst=self._spread)
 
-    def blur(self, source: Plane, target: Plane) -> None:
-        """Blur ``source`` and enlarge it to fill ``target``."""
+    def blur(self, source: Plane, out: Plane) -> None:
+        """Blur ``source`` into ``out``."""
         mean = cv2.mean(source, self._share8)[0] if self._sees_room else _NEUTRAL
         cv2.multiply(source, self._weight, dst=self._sum, dtype=cv2.CV_32F)
         self._filter(self._sum, self._blurred)
         cv2.add(self._blurred, _FALLBACK_WEIGHT * mean, dst=self._blurred)
-        cv2.divide(self._blurred, self._spread, dst=self._small8, dtype=cv2.CV_8U)
-        if target.shape == self._small8.shape:
-            np.copyto(target, self._small8)
-        else:
-            cv2.resize(self._small8, target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR_EXACT)
+        cv2.divide(self._blurred, self._spread, dst=out, dtype=cv2.CV_8U)
 
     def _filter(self, source: NDArray[np.float32], target: NDArray[np.float32]) -> None:
         # The edge repeats: a mirror in the middle of a shrunken pixel would leave out half of it, and a room

@@ -3,10 +3,10 @@
 import numpy as np
 
 from scrim.core.composite.base import Background
-from scrim.core.composite.blend import best_mix
+from scrim.core.composite.blend import best_blend
 from scrim.core.composite.door import seal
 from scrim.core.pyramid import Pyramid
-from scrim.frame import Frame, FramePool, Matte, Plane, Planes, SafeFrame
+from scrim.frame import Frame, FramePool, Matte, Planes, SafeFrame
 
 
 class Compositor:
@@ -19,7 +19,7 @@ class Compositor:
 
     def __init__(self, size: tuple[int, int], pool: FramePool) -> None:
         self._pool = pool
-        self._mix = best_mix(size[0])
+        self._blend = best_blend(size[0])
 
     def compose(
         self, pyramid: Pyramid, matte: Matte, background: Background, revision: int
@@ -38,14 +38,8 @@ class Compositor:
         i420 = self._pool.lease()
         if i420 is None:
             return None
-        out, frame = Planes.of(i420), pyramid.frame
-        background.fill(out, pyramid, matte)
-        left, top, right, bottom = matte.box
-        if right > left and bottom > top:
-            self._blend(out.y, frame.planes.y, matte.y, (left, top, right, bottom))
-            half = (left // 2, top // 2, right // 2, bottom // 2)
-            self._blend(out.u, frame.planes.u, matte.uv, half)
-            self._blend(out.v, frame.planes.v, matte.uv, half)
+        frame = pyramid.frame
+        self._blend(Planes.of(i420), frame.planes, background.planes(pyramid, matte), matte)
         return seal(i420, frame.pts_ns, frame.sequence, "effect", revision)
 
     def pass_raw(self, frame: Frame, revision: int) -> SafeFrame | None:
@@ -60,9 +54,3 @@ class Compositor:
         for target, source in zip(Planes.of(i420), frame.planes, strict=True):
             np.copyto(target, source)
         return seal(i420, frame.pts_ns, frame.sequence, "raw", revision)
-
-    def _blend(self, out: Plane, camera: Plane, alpha: Plane, box: tuple[int, int, int, int]) -> None:
-        """Mix inside the box: out becomes camera * alpha + out * (1 - alpha)."""
-        left, top, right, bottom = box
-        inside = slice(top, bottom), slice(left, right)
-        self._mix(out[inside], camera[inside], alpha[inside])

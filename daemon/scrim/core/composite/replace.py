@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from scrim.core.composite.base import CoarsePlanes
 from scrim.core.pyramid import Pyramid
-from scrim.frame import Matte, Plane, Planes
+from scrim.frame import Coarse, Matte, Plane, Planes
 
 Fit = Literal["cover", "contain", "stretch"]
 
@@ -20,12 +21,12 @@ class PictureBackground:
     """
 
     def __init__(self, i420: Plane) -> None:
-        self._planes = Planes.of(i420)
+        y, u, v = Planes.of(i420)
+        self._planes = Coarse(y), Coarse(u), Coarse(v)
 
-    def fill(self, out: Planes, pyramid: Pyramid, matte: Matte) -> None:  # noqa: ARG002
-        """Copy the picture."""
-        for target, source in zip(out, self._planes, strict=True):
-            np.copyto(target, source)
+    def planes(self, pyramid: Pyramid, matte: Matte) -> CoarsePlanes:  # noqa: ARG002
+        """The picture."""
+        return self._planes
 
 
 def color_picture(color: str, size: tuple[int, int]) -> Plane:

@@ -1,5 +1,7 @@
 """MatteMaker: one mask and one frame in, one matte out."""
 
+from functools import partial
+
 import cv2
 import numpy as np
 
@@ -8,7 +10,7 @@ from scrim.core.matte.guided import BLACK, REACH, WHITE, GuidedEdges
 from scrim.core.matte.temporal import TemporalFilter
 from scrim.core.pyramid import Pyramid
 from scrim.errors import SegmentError
-from scrim.frame import Mask, Matte, Plane
+from scrim.frame import Coarse, Mask, Matte, Plane
 
 FAINT, FIRM = 60, 110
 """Masks up to FAINT, of 255, count as 0, from FIRM on they count as they are, and between they rise from the
@@ -69,6 +71,9 @@ class MatteMaker:
         self._large_uv = np.empty(uv_shape, np.uint8), np.empty(uv_shape, np.uint8)
         self._drawn: Window | None = None
         self._shown: Window | None = None
+        self._enlarged_to: list[tuple[Plane, int]] = []
+        self._cells = Coarse(self._fine, self._grid.step_px) if self._grid.step_px > 1 else None
+        self._count = 0
         self._nothing = Matte(self._y, self._uv, (0, 0, 0, 0), 0.0)
         self._snap = _snapping()
         self._firming = _firming()
@@ -104,7 +109,7 @@ class MatteMaker:
         else:
             window = self._grid.window_around(support, self.mask_size, REACH + 2)
             self._draw_guided(self._guided, steady, pyramid, window)
-        return self._enlarged(window)
+        return self._finished(window)
 
     def _check(self, mask: Mask, pyramid: Pyramid) -> None:
         if mask.shape != self._firm.shape or mask.dtype != np.uint8:
@@ -117,9 +122,11 @@ class MatteMaker:
         if self._drawn is not None:
             self._drawn.of(self._fine, 2)[:] = 0
         if self._shown is not None:
-            self._shown.of(self._whole_y, self._grid.coarse_px)[:] = 0
-            self._shown.of(self._whole_uv, self._grid.step_px)[:] = 0
+            for plane, cells in self._enlarged_to:
+                self._shown.of(plane, cells)[:] = 0
+        self._enlarged_to.clear()
         self._drawn = self._shown = None
+        self._count += 1
 
     def _draw_plain(self, mask: Mask) -> None:
         """The mask at fine size, by interpolation alone."""
@@ -147,21 +154,44 @@ class MatteMaker:
             cv2.resize(plane, luma.shape[::-1], dst=large, interpolation=cv2.INTER_LINEAR_EXACT)
         return luma, *self._large_uv
 
-    def _enlarged(self, window: Window) -> Matte:
-        """The fine matte inside ``window`` at the size of both kinds of planes."""
+    def _finished(self, window: Window) -> Matte:
+        """The matte of what was drawn inside ``window``; it is enlarged when somebody asks for it."""
         self._drawn = window
         x, y, wide, high = cv2.boundingRect(window.of(self._fine, 2))
         if not wide:
             return self._nothing
         rect = (2 * window.left + x, 2 * window.top + y, wide, high)
         shown = self._shown = self._grid.window_around(rect, self._fine.shape[::-1], 1)
-        fine = shown.of(self._fine, 2)
-        for plane, cells in ((self._whole_y, self._grid.coarse_px), (self._whole_uv, self._grid.step_px)):
-            part = shown.of(plane, cells)
-            cv2.resize(fine, part.shape[::-1], dst=part, interpolation=cv2.INTER_LINEAR_EXACT)
         width, height = self.frame_size
-        coverage = cv2.sumElems(fine)[0] * self._grid.step_px**2 / (255 * width * height)
-        return Matte(self._y, self._uv, self._box(rect), min(1.0, coverage))
+        coverage = cv2.sumElems(shown.of(self._fine, 2))[0] * self._grid.step_px**2 / (255 * width * height)
+        return Matte(
+            partial(self._enlarged, self._whole_y, self._grid.coarse_px, self._y, self._count),
+            partial(self._enlarged, self._whole_uv, self._grid.step_px, self._uv, self._count),
+            self._box(rect),
+            min(1.0, coverage),
+            self._cells,
+        )
+
+    def _enlarged(self, whole: Plane, cells: int, seen: Plane, count: int) -> Plane:
+        """The fine matte at the size of one kind of planes.
+
+        Args:
+            whole: where it goes.
+            cells: elements of ``whole`` across a coarse cell.
+            seen: the part of ``whole`` within the frame.
+            count: of the matte that is wanted.
+
+        Raises:
+            LookupError: another one was made since.
+        """
+        if count != self._count or self._shown is None:
+            raise LookupError("this matte is gone: the next one was made")
+        part = self._shown.of(whole, cells)
+        cv2.resize(
+            self._shown.of(self._fine, 2), part.shape[::-1], dst=part, interpolation=cv2.INTER_LINEAR_EXACT
+        )
+        self._enlarged_to.append((whole, cells))
+        return seen
 
     def _box(self, rect: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
         """The box, in even pixels, around ``rect`` of fine cells and what interpolation adds: below one."""

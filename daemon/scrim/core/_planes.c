@@ -1,0 +1,372 @@
+/* The passes over whole planes: mixing camera and background by the matte, and shrinking.
+ *
+ * All is whole numbers, exactly rounded, so that every processor gives the same bytes. The inner loops are plain C that
+ * compilers turn into SSE2, AVX2 or NEON; they work on 16 bits a pixel. Rows are worked on in runs short enough that
+ * what lies between two steps stays in the nearest cache: each pixel of the large planes is read and written once. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Two versions of what is called with it, of which the program's start picks one. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
+#else
+#define FOR_EACH_PROCESSOR
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+enum { BLOCK = 64, MOST_WIDTH = 8192 };     /* in pixels; the one a multiple of the other */
+enum { ROOM = 0, EDGE = 1, PERSON = 2 };  /* what a block is: alpha 0, anything, 255 throughout */
+
+/* A plane, or one kept small that stands for its bilinear enlargement by `factor` in each direction. */
+typedef struct {
+    uint8_t *at;
+    Py_ssize_t stride, rows, columns;
+    int factor;
+} plane;
+
+/* Eight pixels at a time: one register of SSE2 and of NEON. */
+typedef uint16_t eight __attribute__((vector_size(16)));
+typedef uint16_t four __attribute__((vector_size(8)));
+
+/* Enlarges cells to the right, from the middle of the first to the middle of the one after the last; `out` counts
+ * 2 * factor parts of a level. */
+INLINE void widen(uint16_t *restrict out, const uint8_t *restrict cells, Py_ssize_t count, int factor)
+{
+    if (factor == 8) {
+        const eight falling = {15, 13, 11, 9, 7, 5, 3, 1}, rising = {1, 3, 5, 7, 9, 11, 13, 15};
+        for (Py_ssize_t i = 0; i < count; i++) {
+            const eight between = falling * (uint16_t)cells[i] + rising * (uint16_t)cells[i + 1];
+            memcpy(out + 8 * i, &between, sizeof between);
+        }
+    } else if (factor == 4) {
+        const four falling = {7, 5, 3, 1}, rising = {1, 3, 5, 7};
+        for (Py_ssize_t i = 0; i < count; i++) {
+            const four between = falling * (uint16_t)cells[i] + rising * (uint16_t)cells[i + 1];
+            memcpy(out + 4 * i, &between, sizeof between);
+        }
+    } else {
+        for (Py_ssize_t i = 0; i < count; i++) {
+            const uint16_t here = cells[i], next = cells[i + 1];
+            out[2 * i] = (uint16_t)(here * 3 + next);
+            out[2 * i + 1] = (uint16_t)(here + next * 3);
+        }
+    }
+}
+
+/* Enlarges the cells from `first` to `end` and half of their neighbours; beyond the last ones the plane goes on as it
+ * ends. Pixel 0 of the plane goes to out[factor / 2]. */
+INLINE void widen_part(uint16_t *restrict out, const uint8_t *cells, Py_ssize_t columns, int factor, Py_ssize_t first, Py_ssize_t end)
+{
+    const Py_ssize_t begin = first > 0 ? first - 1 : 0, stop = end < columns ? end : columns - 1;
+    const uint8_t head[2] = {cells[0], cells[0]}, tail[2] = {cells[columns - 1], cells[columns - 1]};
+    if (first == 0) widen(out, head, 1, factor);
+    widen(out + (begin + 1) * factor, cells + begin, stop - begin, factor);
+    if (end == columns) widen(out + columns * factor, tail, 1, factor);
+}
+
+/* Goes down the rows of an enlarged plane. `upper` and `lower` are the two rows of cells that the present row lies
+ * between, widened where that is wanted; their shares are such that a level counts 256. With factor 1 the cells are the
+ * pixels, and nothing is widened. */
+typedef struct {
+    const plane *from;
+    Py_ssize_t above;
+    uint16_t upper_share, lower_share;
+    uint16_t *upper, *lower;
+    uint16_t rows[2][MOST_WIDTH + 16];
+} descent;
+
+INLINE const uint8_t *cells_at(const plane *from, Py_ssize_t row)
+{
+    return from->at + (row < 0 ? 0 : row < from->rows ? row : from->rows - 1) * from->stride;
+}
+
+INLINE void begin(descent *down, const plane *from)
+{
+    down->from = from;
+    down->above = -2;
+    down->upper = down->rows[0];
+    down->lower = down->rows[1];
+}
+
+/* Comes to a row below the last one. Returns whether other cells count than there. */
+INLINE int come_to(descent *down, Py_ssize_t row)
+{
+    const int factor = down->from->factor, parts = 2 * factor;
+    const Py_ssize_t at = 2 * row + 1 - factor, above = at < 0 ? -1 : at / parts, before = down->above;
+    const int lower = (int)(at - above * parts), scale = 256 / (parts * parts);
+    down->lower_share = (uint16_t)(lower * scale);
+    down->upper_share = (uint16_t)((parts - lower) * scale);
+    down->above = above;
+    return above != before;
+}
+
+/* Widens the cells that reach into the pixels from `left` to `right`. */
+INLINE void widen_both(descent *down, Py_ssize_t left, Py_ssize_t right)
+{
+    const plane *from = down->from;
+    const Py_ssize_t first = left / from->factor, end = (right - 1) / from->factor + 1;
+    widen_part(down->upper, cells_at(from, down->above), from->columns, from->factor, first, end);
+    widen_part(down->lower, cells_at(from, down->above + 1), from->columns, from->factor, first, end);
+}
+
+/* The same for whole rows, where that was done for all rows above: only one of them is new. */
+INLINE void widen_next(descent *down)
+{
+    const plane *from = down->from;
+    uint16_t *freed = down->upper;
+    down->upper = down->lower;
+    down->lower = freed;
+    if (down->above < 0) widen_part(down->upper, cells_at(from, 0), from->columns, from->factor, 0, from->columns);
+    widen_part(down->lower, cells_at(from, down->above + 1), from->columns, from->factor, 0, from->columns);
+}
+
+/* One pixel of the present row, rounded half up. */
+INLINE uint8_t between(uint16_t upper, uint16_t lower, uint16_t upper_share, uint16_t lower_share)
+{
+    return (uint8_t)((uint16_t)(upper * upper_share + lower * lower_share + 128) >> 8);
+}
+
+/* Writes the present row from pixel `left` on. */
+INLINE void draw(uint8_t *restrict out, const descent *down, Py_ssize_t left, Py_ssize_t count)
+{
+    const uint16_t *restrict upper = down->upper + down->from->factor / 2 + left, *restrict lower = down->lower + down->from->factor / 2 + left;
+    const uint16_t upper_share = down->upper_share, lower_share = down->lower_share;
+    if (down->from->factor == 1) {
+        memcpy(out, cells_at(down->from, down->above) + left, (size_t)count);
+        return;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) out[i] = between(upper[i], lower[i], upper_share, lower_share);
+}
+
+/* x / 255, rounded to the nearest; exact for 0 <= x <= 255 * 255. */
+INLINE uint16_t over_255(uint16_t x)
+{
+    uint16_t t = (uint16_t)(x + 128);
+    return (uint16_t)((uint16_t)(t + (t >> 8)) >> 8);
+}
+
+INLINE uint8_t mixed(uint8_t room, uint8_t camera, uint8_t alpha)
+{
+    return (uint8_t)(over_255((uint16_t)(camera * alpha)) + over_255((uint16_t)(room * (uint8_t)~alpha)));
+}
+
+/* Mixes the camera over what was drawn, by the present row of the matte from pixel `left` on. */
+INLINE void mix(uint8_t *restrict out, const uint8_t *restrict camera, const descent *alpha, Py_ssize_t left, Py_ssize_t count)
+{
+    const uint16_t *restrict upper = alpha->upper + alpha->from->factor / 2 + left, *restrict lower = alpha->lower + alpha->from->factor / 2 + left;
+    const uint16_t upper_share = alpha->upper_share, lower_share = alpha->lower_share;
+    if (alpha->from->factor == 1) {
+        const uint8_t *restrict shares = cells_at(alpha->from, alpha->above) + left;
+        for (Py_ssize_t i = 0; i < count; i++) out[i] = mixed(out[i], camera[i], shares[i]);
+        return;
+    }
+    for (Py_ssize_t i = 0; i < count; i++)
+        out[i] = mixed(out[i], camera[i], between(upper[i], lower[i], upper_share, lower_share));
+}
+
+typedef struct {
+    Py_ssize_t left, top, right, bottom;
+} box;
+
+/* What each block of the present row is. One that reaches out of the box is never PERSON, one outside is ROOM. */
+INLINE void judge(uint8_t *kinds, const descent *alpha, box inside, Py_ssize_t width)
+{
+    const int factor = alpha->from->factor;
+    const Py_ssize_t columns = alpha->from->columns;
+    const uint8_t *upper = cells_at(alpha->from, alpha->above);
+    const uint8_t *lower = factor == 1 ? upper : cells_at(alpha->from, alpha->above + 1);
+    for (Py_ssize_t left = 0; left < width; left += BLOCK) {
+        Py_ssize_t right = left + BLOCK < width ? left + BLOCK : width;
+        Py_ssize_t first = left / factor, end = (right - 1) / factor + 1;
+        uint8_t any = 0, all = 255;
+        if (factor > 1) {  /* the neighbours lend their share */
+            first -= first > 0;
+            end += end < columns;
+        }
+        if (right > inside.left && left < inside.right)
+            for (Py_ssize_t i = first; i < end; i++) {
+                any |= upper[i] | lower[i];
+                all &= upper[i] & lower[i];
+            }
+        kinds[left / BLOCK] = !any ? ROOM : all == 255 && left >= inside.left && right <= inside.right ? PERSON : EDGE;
+    }
+}
+
+/* Where the run of blocks of one kind ends that begins at `left`; for every kind where `kinds` is NULL. */
+INLINE Py_ssize_t run_end(const uint8_t *kinds, Py_ssize_t left, Py_ssize_t width)
+{
+    Py_ssize_t right = left + BLOCK;
+    if (!kinds) return width;
+    while (right < width && kinds[right / BLOCK] == kinds[left / BLOCK]) right += BLOCK;
+    return right < width ? right : width;
+}
+
+FOR_EACH_PROCESSOR
+static void blend_planes(const plane *out, const plane *camera, const plane *behind, const plane *alpha, box inside)
+{
+    const Py_ssize_t width = out->columns, height = out->rows;
+    uint8_t kinds[MOST_WIDTH / BLOCK];
+    descent room, person;
+    if (width == 0) return;
+    begin(&room, behind);
+    begin(&person, alpha);
+    for (Py_ssize_t row = 0; row < height; row++) {
+        uint8_t *to = out->at + row * out->stride;
+        const uint8_t *from = camera->at + row * camera->stride;
+        const uint8_t *kind_of = row >= inside.top && row < inside.bottom ? kinds : NULL;
+        if (come_to(&room, row) && behind->factor > 1) widen_next(&room);
+        if (kind_of && come_to(&person, row)) {
+            judge(kinds, &person, inside, width);
+            for (Py_ssize_t left = 0, right; alpha->factor > 1 && left < width; left = right) {
+                right = run_end(kinds, left, width);
+                if (kinds[left / BLOCK] == EDGE) widen_both(&person, left, right);
+            }
+        }
+        for (Py_ssize_t left = 0, right; left < width; left = right) {
+            const int kind = kind_of ? kind_of[left / BLOCK] : ROOM;
+            right = run_end(kind_of, left, width);
+            if (kind == PERSON) memcpy(to + left, from + left, (size_t)(right - left));
+            else draw(to + left, &room, left, right - left);
+            if (kind == EDGE) {
+                const Py_ssize_t begins = left > inside.left ? left : inside.left;
+                const Py_ssize_t ends = right < inside.right ? right : inside.right;
+                mix(to + begins, from + begins, &person, begins, ends - begins);
+            }
+        }
+    }
+}
+
+/* Two neighbouring bytes. */
+typedef uint16_t __attribute__((aligned(1), may_alias)) pair;
+
+INLINE uint16_t sum_of(pair two)
+{
+    return (uint16_t)((two & 255) + (two >> 8));
+}
+
+FOR_EACH_PROCESSOR
+static void halve_plane(const plane *out, const plane *from)
+{
+    const Py_ssize_t rows = out->rows, columns = out->columns;
+    for (Py_ssize_t row = 0; row < rows; row++) {
+        uint8_t *restrict to = out->at + row * out->stride;
+        const pair *upper = (const pair *)(from->at + 2 * row * from->stride);
+        const pair *lower = (const pair *)(from->at + (2 * row + 1) * from->stride);
+        for (Py_ssize_t i = 0; i < columns; i++)
+            to[i] = (uint8_t)((uint16_t)(sum_of(upper[i]) + sum_of(lower[i]) + 2) >> 2);
+    }
+}
+
+static int is_factor(int factor)
+{
+    return factor == 1 || factor == 2 || factor == 4 || factor == 8;
+}
+
+/* Gets a plane of bytes whose rows are contiguous. */
+static int get_plane(PyObject *object, Py_buffer *view, plane *found, int flags, const char *name, int factor)
+{
+    if (!is_factor(factor)) {
+        PyErr_Format(PyExc_ValueError, "%s: factor = %d; allowed are 1, 2, 4 and 8", name, factor);
+        return -1;
+    }
+    if (PyObject_GetBuffer(object, view, flags | PyBUF_STRIDES) < 0) return -1;
+    if (view->ndim != 2 || view->itemsize != 1 || view->strides[1] != 1) {
+        PyErr_Format(PyExc_ValueError, "%s: wants a plane of bytes with contiguous rows", name);
+    } else if (view->shape[1] > (MOST_WIDTH + 8) / factor) {
+        PyErr_Format(PyExc_ValueError, "%s: is wider than %d pixels", name, MOST_WIDTH);
+    } else {
+        *found = (plane){view->buf, view->strides[0], view->shape[0], view->shape[1], factor};
+        return 0;
+    }
+    PyBuffer_Release(view);
+    return -1;
+}
+
+/* Whether the enlarged plane has all the pixels of the other. */
+static int covers(const plane *small, const plane *large)
+{
+    const Py_ssize_t rows = (large->rows + small->factor - 1) / small->factor;
+    return small->rows >= rows && small->columns * small->factor >= large->columns;
+}
+
+static int may_blend(const plane *out, const plane *camera, const plane *behind, const plane *alpha, const box *inside)
+{
+    const char *wrong = NULL;
+    if (out->rows != camera->rows || out->columns != camera->columns) wrong = "out and camera differ in shape";
+    else if (out->columns > MOST_WIDTH) wrong = "out: is too wide";
+    else if (!covers(behind, out)) wrong = "behind: is smaller than out";
+    else if (!covers(alpha, out)) wrong = "alpha: is smaller than out";
+    else if (inside->left < 0 || inside->top < 0 || inside->right > out->columns || inside->bottom > out->rows)
+        wrong = "box: reaches out of the picture";
+    if (wrong) PyErr_SetString(PyExc_ValueError, wrong);
+    return !wrong;
+}
+
+static PyObject *blend(PyObject *module, PyObject *arguments)
+{
+    PyObject *objects[4];
+    Py_buffer views[4];
+    plane planes[4];
+    int factors[4] = {1, 1, 1, 1}, got = 0, is_done = 0;
+    static const char *const names[] = {"out", "camera", "behind", "alpha"};
+    box inside;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OOOiOi(nnnn)", &objects[0], &objects[1], &objects[2], &factors[2], &objects[3],
+                          &factors[3], &inside.left, &inside.top, &inside.right, &inside.bottom))
+        return NULL;
+    while (got < 4 && get_plane(objects[got], &views[got], &planes[got], got ? 0 : PyBUF_WRITABLE, names[got], factors[got]) == 0)
+        got++;
+    if (got == 4 && may_blend(&planes[0], &planes[1], &planes[2], &planes[3], &inside)) {
+        Py_BEGIN_ALLOW_THREADS
+        blend_planes(&planes[0], &planes[1], &planes[2], &planes[3], inside);
+        Py_END_ALLOW_THREADS
+        is_done = 1;
+    }
+    while (got > 0) PyBuffer_Release(&views[--got]);
+    if (!is_done) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *halve(PyObject *module, PyObject *arguments)
+{
+    PyObject *objects[2];
+    Py_buffer views[2];
+    plane out, from;
+    int is_done = 0;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OO", &objects[0], &objects[1])) return NULL;
+    if (get_plane(objects[0], &views[0], &out, PyBUF_WRITABLE, "out", 1) < 0) return NULL;
+    if (get_plane(objects[1], &views[1], &from, 0, "source", 1) == 0) {
+        if (from.rows == 2 * out.rows && from.columns == 2 * out.columns) {
+            Py_BEGIN_ALLOW_THREADS
+            halve_plane(&out, &from);
+            Py_END_ALLOW_THREADS
+            is_done = 1;
+        } else {
+            PyErr_SetString(PyExc_ValueError, "source: is not twice as wide and high as out");
+        }
+        PyBuffer_Release(&views[1]);
+    }
+    PyBuffer_Release(&views[0]);
+    if (!is_done) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"blend", blend, METH_VARARGS, "blend(out, camera, behind, factor, alpha, factor, box): camera over behind by alpha."},
+    {"halve", halve, METH_VARARGS, "halve(out, source): each pixel of out is the mean of four, rounded half up."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {{0, NULL}};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "_planes", "One pass over whole planes.", 0, methods, slots, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__planes(void)
+{
+    return PyModuleDef_Init(&module);
+}

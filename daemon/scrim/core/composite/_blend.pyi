@@ -1,3 +1,0 @@
-from scrim.frame import Plane
-
-def mix(out: Plane, camera: Plane, alpha: Plane) -> None: ...
