@@ -5,18 +5,21 @@ And a real MQTT broker.
 
 import asyncio
 import contextlib
+import functools
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -356,3 +359,50 @@ def make_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
 def mosquitto(make_mosquitto: Callable[..., Mosquitto]) -> Mosquitto:
     """A broker at which anybody may do anything."""
     return make_mosquitto()
+
+
+class RealScrim:
+    """A real core and a real gateway, each in its process."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], *core: str, web: str = "") -> None:
+        self.socket = folder / "core.sock"
+        env = environment | {"SCRIM_SOCKET": str(self.socket)}
+        start = [sys.executable, "-m", "scrim"]
+        self._core_command, self._environment = [*start, "core", *core], env
+        self.core = self._started()
+        gateway = [*start, "gateway", "--set", "web.port=0", *web.split()]
+        self.gateway = subprocess.Popen(
+            gateway, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert self.gateway.stdout is not None
+        self.url = self.gateway.stdout.readline().split()[-1].rstrip("/")
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(self._core_command, env=self._environment, stderr=subprocess.DEVNULL)
+
+    def restart_core(self) -> None:
+        """As whoever started it would, once it has ended."""
+        self.core.wait(30)
+        self.core = self._started()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (self.gateway, self.core):
+            process.terminate()
+            process.wait(30)
+        assert self.gateway.stdout is not None
+        self.gateway.stdout.close()
+
+    def rss_mb(self) -> float:
+        text = Path(f"/proc/{self.gateway.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", text)
+        assert found is not None
+        return int(found[1]) * 1024 / 1e6
+
+
+@pytest.fixture
+def real_scrim(tmp_path: Path, scrim_environment: dict[str, str]) -> Callable[..., RealScrim]:
+    """Starts one; two after each other have the same folder for state."""
+    return functools.partial(RealScrim, tmp_path, scrim_environment)

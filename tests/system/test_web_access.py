@@ -356,6 +356,13 @@ def test_other_names_without_a_password_are_refused(gateway: Any, tmp_path: Path
     assert refused(gateway, tmp_path / "x", with_web(Settings(), hosts=["a.example"])) == ["web.hosts"]
 
 
+def test_a_name_with_a_port_would_never_be_met_and_is_refused(
+    gateway: Any, tmp_path: Path, settings: Settings
+) -> None:
+    with_port = with_web(settings, hosts=["camera.example.org:8080"])
+    assert refused(gateway, tmp_path / "x", with_port) == ["web.hosts"]
+
+
 def test_a_password_that_others_can_read_or_guess_is_refused(
     gateway: Any, tmp_path: Path, settings: Settings, password_file: Path
 ) -> None:

@@ -2,12 +2,9 @@
 
 import asyncio
 import io
-import re
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import cv2
@@ -260,38 +257,6 @@ def test_images_in_this_machine_s_folders_are_listed_too(
 # With a real core
 
 
-class Scrim:
-    """A real core on the demo, and a real gateway, each in its process."""
-
-    def __init__(self, folder: Path, environment: dict[str, str], *core: str, web: str = "") -> None:
-        self.socket = folder / "core.sock"
-        env = environment | {"SCRIM_SOCKET": str(self.socket)}
-        start = [sys.executable, "-m", "scrim"]
-        self._core = subprocess.Popen([*start, "core", *core], env=env, stderr=subprocess.DEVNULL)
-        gateway = [*start, "gateway", "--set", "web.port=0", *web.split()]
-        self.gateway = subprocess.Popen(
-            gateway, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        assert self.gateway.stdout is not None
-        self.url = self.gateway.stdout.readline().split()[-1].rstrip("/")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for process in (self.gateway, self._core):
-            process.terminate()
-            process.wait(30)
-        assert self.gateway.stdout is not None
-        self.gateway.stdout.close()
-
-    def rss_mb(self) -> float:
-        text = Path(f"/proc/{self.gateway.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", text)
-        assert found is not None
-        return int(found[1]) * 1024 / 1e6
-
-
 async def running(session: aiohttp.ClientSession, url: str) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while True:
@@ -309,9 +274,7 @@ async def corner(session: aiohttp.ClientSession, url: str) -> np.ndarray:
         return simplejpeg.decode_jpeg(await answer.read())[:20, :20].reshape(-1, 3).mean(axis=0)
 
 
-def test_what_is_uploaded_stands_behind_the_person_also_after_a_restart(
-    tmp_path: Path, scrim_environment: dict[str, str]
-) -> None:
+def test_what_is_uploaded_stands_behind_the_person_also_after_a_restart(real_scrim: Any) -> None:
     async def shows(session: aiohttp.ClientSession, url: str, rgb: tuple[int, int, int]) -> None:
         async with asyncio.timeout(DEADLINE_S):
             while np.abs(await corner(session, url) - rgb).max() > 8:
@@ -332,23 +295,21 @@ def test_what_is_uploaded_stands_behind_the_person_also_after_a_restart(
             await shows(session, url, (200, 80, 40))
 
     small = ("--set", "camera.source=demo:", "--set", "camera.width=320", "--set", "camera.height=180")
-    with Scrim(tmp_path, scrim_environment, *small) as scrim:
+    with real_scrim(*small) as scrim:
         asyncio.run(choose(scrim.url))
         with Client(scrim.socket) as client:
             assert str(client.status()["effect"]["image"]).startswith("library:room-")
-    with Scrim(tmp_path, scrim_environment, *small) as scrim:
+    with real_scrim(*small) as scrim:
         asyncio.run(look_again(scrim.url))
 
 
-def test_with_two_viewers_stills_and_uploads_the_gateway_stays_small(
-    tmp_path: Path, scrim_environment: dict[str, str]
-) -> None:
+def test_with_two_viewers_stills_and_uploads_the_gateway_stays_small(real_scrim: Any) -> None:
     async def watch(session: aiohttp.ClientSession, url: str) -> None:
         async with session.get(f"{url}/preview.mjpg") as pictures:
             async for _ in pictures.content.iter_any():
                 pass
 
-    async def scenario(scrim: Scrim) -> None:
+    async def scenario(scrim: Any) -> None:
         async with aiohttp.ClientSession() as session:
             await running(session, scrim.url)
             idle_mb = scrim.rss_mb()
@@ -368,14 +329,12 @@ def test_with_two_viewers_stills_and_uploads_the_gateway_stays_small(
     # Nothing listens for MQTT; all that speaks it is in memory and tries.
     more = "--set mqtt.is_enabled=true --set mqtt.port=1 --set prometheus.is_enabled=true"
     more += " --set prometheus.port=0"
-    with Scrim(tmp_path, scrim_environment, "--set", "camera.source=demo:", web=more) as scrim:
+    with real_scrim("--set", "camera.source=demo:", web=more) as scrim:
         asyncio.run(scenario(scrim))
 
 
-def test_the_gateway_s_program_has_no_settings_in_its_arguments(
-    tmp_path: Path, scrim_environment: dict[str, str]
-) -> None:
-    with Scrim(tmp_path, scrim_environment, "--set", "camera.source=test:") as scrim:
+def test_the_gateway_s_program_has_no_settings_in_its_arguments(real_scrim: Any) -> None:
+    with real_scrim("--set", "camera.source=test:") as scrim:
         command = Path(f"/proc/{scrim.gateway.pid}/cmdline").read_text().split("\0")
         maps = Path(f"/proc/{scrim.gateway.pid}/maps").read_text()
     assert command[1:4] == ["-P", "-m", "scrim.gateway"]

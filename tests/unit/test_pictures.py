@@ -1,5 +1,6 @@
 """Pictures from outside, across the wall: asked for by the core, delivered in sealed memory."""
 
+import contextlib
 import os
 import threading
 import time
@@ -116,6 +117,21 @@ def test_it_may_come_over_another_connection(core: Core, provider: Provider):
     other.deliver(token)
     other.channel.close()
     assert fetching.result(PATIENCE_S).shape == (2, 4, 3)
+
+
+def test_a_provider_that_comes_a_moment_later_is_waited_for(tmp_path: Path):
+    core = Core(tmp_path / "run" / "core.sock")
+    core.desk = PictureDesk(PATIENCE_S, grace_s=PATIENCE_S)
+    core.server = LocalServer(core.path, core.handler, pictures=core.desk)
+    with core.server:
+        fetched = core.fetch()
+        with contextlib.closing(Provider(core).channel) as channel:
+            wanted = channel.next_event(PATIENCE_S)
+            assert wanted is not None
+            assert wanted["url"] == URL
+            channel.request("image_failed", {"token": wanted["token"], "message": "404"}, PATIENCE_S)
+            with pytest.raises(ImageError, match="404"):
+                fetched.result(PATIENCE_S)
 
 
 def test_without_a_provider_the_error_says_what_must_run(core: Core):

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _SPARING = {
     "MALLOC_ARENA_MAX": "1",  # threads that work one after the other need no heap of their own
+    # Pictures lie in memory that goes back at once; by themselves these limits grow with every large piece.
+    "MALLOC_MMAP_THRESHOLD_": "65536",
+    "MALLOC_TRIM_THRESHOLD_": "65536",
     "SSL_CERT_FILE": os.devnull,  # aiohttp loads all authorities when it is imported; nobody uses these
     "SSL_CERT_DIR": os.devnull,
 }

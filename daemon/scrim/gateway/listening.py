@@ -53,7 +53,7 @@ def _host_problems(
         mend = "127.0.0.1, ::1 or localhost; from elsewhere use ssh -L"
         mend += f", or name a file in {password_key}" if password_key else ""
         return [Problem(key, host, "other machines could reach it, and that needs a password", mend)]
-    if not _is_address(address):
+    if not is_address(address):
         return [Problem(key, host, "is no address", "an IP address of this machine, such as 0.0.0.0 for all")]
     return []
 
@@ -66,7 +66,8 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address, without brackets and port."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -26,6 +26,9 @@ T = TypeVar("T")
 GiveUp = Callable[[], bool]
 """Asked now and then: whether the thing is not wanted any more."""
 
+GRACE_S = 1.5
+"""How long nobody may be there to ask: a gateway that starts with the core, or again, needs a moment."""
+
 _POLL_S = 0.02
 _LONGEST_MESSAGE = 500
 
@@ -54,6 +57,7 @@ class Desk(ABC, Generic[T]):
 
     Args:
         answer_s: how long a provider may take.
+        grace_s: how long there may be none.
 
     Attributes:
         on_wanted: called, in the thread that fetches, when there is something to be asked of a provider.
@@ -63,8 +67,9 @@ class Desk(ABC, Generic[T]):
     THING: ClassVar[str]
     """What is fetched, as the methods' names have it: ``image``."""
 
-    def __init__(self, answer_s: float) -> None:
+    def __init__(self, answer_s: float, grace_s: float = GRACE_S) -> None:
         self._answer_s = answer_s
+        self._grace_s = grace_s
         self._lock = threading.Lock()
         self._wanted: Wanted[T] | None = None
         self.on_wanted: Callable[[], None] = lambda: None
@@ -76,7 +81,7 @@ class Desk(ABC, Generic[T]):
         Raises:
             ScrimError: there is no provider, it says why it cannot, or it does not answer in time.
         """
-        if not self.has_provider:
+        if not self._somebody_comes(give_up):
             raise self._error(f"{shown(url)}: {self._nobody()}")
         wanted: Wanted[T] = Wanted(url)
         with self._lock:
@@ -90,6 +95,12 @@ class Desk(ABC, Generic[T]):
         if wanted.found is None:
             raise self._error(wanted.error)
         return wanted.found
+
+    def _somebody_comes(self, give_up: GiveUp) -> bool:
+        deadline_s = time.monotonic() + self._grace_s
+        while not (self.has_provider or give_up() or time.monotonic() > deadline_s):
+            time.sleep(_POLL_S)
+        return self.has_provider
 
     def _wait(self, wanted: Wanted[T], give_up: GiveUp) -> None:
         deadline_s = time.monotonic() + self._answer_s

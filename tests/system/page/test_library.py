@@ -79,6 +79,30 @@ def test_a_picture_is_uploaded_shown_chosen_and_removed(
     play(gateway, stand_in_core.path, scenario)
 
 
+def test_a_question_that_follows_another_at_once_is_answered(
+    gateway: Any, stand_in_core: Any, tmp_path: Path
+) -> None:
+    """A browser tells of a dialog's close with the next frame it paints; another may be open by then."""
+
+    async def scenario(tab: Tab, url: str) -> None:
+        await open_library(tab)
+        await tab.choose_file("#file", picture(tmp_path / "one.png"))
+        await tab.until(f"{CHOSEN} === 'one'")
+        await tab.click("#gallery [data-id^=studio]")
+        await tab.until(f"{CHOSEN} === 'Studio'")
+        await tab.value(
+            "(() => { const [button, dialog] = [document.querySelector('.remove'), question];"
+            " button.click(); dialog.close(); button.click(); })()"
+        )
+        await tab.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        await tab.click("#question-yes")
+        await tab.until(f"!{TITLES}.includes('one')")
+        await tab.until(f"{text('saved')} === 'one was removed.'")
+        assert tab.complaints == []
+
+    play(gateway, stand_in_core.path, scenario)
+
+
 DROP = """async (kind, name, type, data, target) => {
   const transfer = new DataTransfer();
   if (name) transfer.items.add(new File([Uint8Array.from(data)], name, { type }));

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from scrim.decode import memory_file
-from scrim.errors import ImageError
+from scrim.errors import ImageError, LocalError
 from scrim.gateway.core_link import CoreLink
 from scrim.gateway.images import Encoded
 from scrim.gateway.library import Library
@@ -112,8 +112,7 @@ class Backgrounds:
 
     async def _remove(self, request: web.Request) -> web.Response:
         picture_id = await text_field(request, "id")
-        status = self._link.status
-        if status is not None and status["effect"]["image"] == f"library:{picture_id}":
+        if await self._in_effect() == f"library:{picture_id}":
             return refusal("this picture is in the settings; choose another background first", 409)
         async with self._turn:
             try:
@@ -121,6 +120,13 @@ class Backgrounds:
             except ImageError as error:
                 return refusal(error, 422)
         return done()
+
+    async def _in_effect(self) -> str | None:
+        """The image as the core has it now; what it told last may be older than the last change."""
+        with contextlib.suppress(LocalError):
+            image: str | None = (await self._link.request("status"))["effect"]["image"]
+            return image
+        return None
 
 
 def _told(picture: Shelved) -> dict[str, Any]:

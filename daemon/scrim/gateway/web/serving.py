@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from scrim.errors import ConfigError, Problem
-from scrim.gateway.listening import check_address, is_loopback, listen, tls_context
+from scrim.gateway.listening import check_address, is_address, is_loopback, listen, tls_context
 from scrim.gateway.web.doorkeeper import GuardedRunner
 from scrim.gateway.web.guard import allowed_names
 from scrim.gateway.web.login import Login
@@ -73,6 +73,11 @@ def _checked(settings: "WebSettings") -> tuple[str | None, ssl.SSLContext | None
     address = _or_note(
         problems, lambda: check_address("web", settings.host, settings.port, has_password=has_password)
     )
+    problems += [
+        Problem("web.hosts", host, "is no name by itself", "the name alone, without scheme and port")
+        for host in settings.hosts
+        if ":" in host and not is_address(host)
+    ]
     if settings.hosts and not has_password:
         shown, message = (
             ", ".join(settings.hosts),

@@ -59,12 +59,21 @@ export function inWords({ key, value, message, allowed }, withKey) {
   return `${what ? `${what}: ` : ""}${message}${allowed ? `. Allowed: ${allowed}` : ""}`;
 }
 
+let answer = null; // takes the answer to the question that is open
+
 // Asks before something that cannot be undone; true when the answer is yes.
 export function asked(question, yes) {
   const dialog = $("question");
+  // Browsers tell of a close with the next frame they paint; by then another question may be open.
+  answer?.(dialog.returnValue === "yes");
   put("question-text", question);
   put("question-yes", yes);
   dialog.returnValue = "no";
   dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+  dialog.onclose = () => {
+    if (dialog.open) return;
+    answer?.(dialog.returnValue === "yes");
+    answer = null;
+  };
+  return new Promise((resolve) => (answer = resolve));
 }
