@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scrim.decode import map_pixels
 from scrim.errors import ImageError, LocalError
-from scrim.local.desk import Desk
+from scrim.local.desk import GRACE_S, Desk
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +30,13 @@ class PictureDesk(Desk[NDArray[np.uint8]]):
 
     Args:
         answer_s: how long a provider may take.
+        grace_s: how long there may be none.
     """
 
     THING: ClassVar[str] = "image"
 
-    def __init__(self, answer_s: float = ANSWER_S) -> None:
-        super().__init__(answer_s)
+    def __init__(self, answer_s: float = ANSWER_S, grace_s: float = GRACE_S) -> None:
+        super().__init__(answer_s, grace_s)
 
     def _error(self, text: str) -> ImageError:
         return ImageError(text)
