@@ -45,7 +45,8 @@ class ImageHeader:
         if size is None:
             return "none"
         promise(all(isinstance(side, int) and side >= 0 for side in size), f"a size of {size}")
-        return f"{data[:2].hex()} {data[12:16].hex()} {fits(size)} {size[0].bit_length()}"
+        kind = next((word for word in (b"VP8X", b"VP8L", b"VP8 ") if data[12:16] == word), data[:2])
+        return f"{kind!r} {fits(size)} {size[0].bit_length()} {size[1].bit_length()}"
 
     def close(self) -> None:
         """See ``Target``."""

@@ -45,6 +45,7 @@ class State:
             promise(revision >= 1, f"revision {revision}")
             promise(settings.privacy == Settings().privacy, "privacy changed")
             promise(settings.sinks == (), "sinks changed")
+        aside = " ".join(sorted(path.name for path in self._path.parent.glob("*.bad")))
         again = StateFile(self._path, 0.0)
         again.load()
         again.save(settings_document(Settings(), self._changed, 8), 0.0)
@@ -53,7 +54,8 @@ class State:
             remembered_settings(StateFile(self._path, 0.0), Settings()) == (self._changed, 8), "it forgets"
         )
         again.drop()
-        return "none" if found is None else f"{len(found[0].model_dump(exclude_defaults=True))} sections"
+        sections = sorted(found[0].model_dump(exclude_defaults=True)) if found else ()
+        return f"{aside}: {' '.join(sections)}"
 
     def close(self) -> None:
         """See ``Target``."""
