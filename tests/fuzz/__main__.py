@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.disable(logging.CRITICAL)
     if options.replay:
         return _replay(options.targets, options.replay)
+    if options.guided:
+        return _guided(options)
     failed = False
     for name in options.targets or TARGETS:
         target = make(name)
@@ -41,6 +44,20 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if failed else 0
 
 
+def _guided(options: argparse.Namespace) -> int:
+    """By Atheris, each target in a process of its own, because libFuzzer ends the one that it is in."""
+    failed = False
+    for name in options.targets or TARGETS:
+        program = (
+            "import logging, pathlib, sys; from tests.fuzz.guided import fuzz_guided; logging.disable(50); "
+            "fuzz_guided(sys.argv[1], int(sys.argv[2]), pathlib.Path(sys.argv[3]))"
+        )
+        arguments = [name, str(round(options.minutes * 60)), str(options.folder / name)]
+        done = subprocess.run([sys.executable, "-c", program, *arguments], check=False)
+        failed |= done.returncode != 0
+    return 1 if failed else 0
+
+
 def _replay(names: list[str], path: Path) -> int:
     """Throw one input once more, and let the error be seen."""
     for name in names:
@@ -56,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; all of them")
     parser.add_argument("--minutes", type=float, default=1.0, help="for each target (1)")
+    parser.add_argument(
+        "--guided", action="store_true", help="by coverage, with Atheris: .venv/bin/pip install atheris"
+    )
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)), help="of the chance")
     parser.add_argument("--folder", type=Path, default=Path(".cache/fuzz"), help="for findings (.cache/fuzz)")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="throw this finding once more")

@@ -49,8 +49,8 @@ def test_bookworm_keeps_the_numpy_that_its_picamera2_is_made_for():
 DEBIAN = {"gi": "python3-gi"}
 """Modules that no wheel has, to the Debian packages that ``scripts/setup --dev`` installs for them."""
 
-ELSEWHERE = {"picamera2": "tests/vm/picamera_probe.py"}
-"""Modules that one file alone imports, which runs inside the virtual machine."""
+ELSEWHERE = {"picamera2": "tests/vm/picamera_probe.py", "atheris": "tests/fuzz/guided.py"}
+"""Modules that one file alone imports: inside the virtual machine, and when somebody asks for it."""
 
 
 def python_files() -> Iterator[Path]:
