@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from scrim.errors import ConfigError, ImageError, LocalError, Problem
 from scrim.local.client import Client
 from scrim.local.messages import MAX_MESSAGE_BYTES, parse_object
-from scrim.local.status import CameraStatus, EffectStatus, ModelStatus, SinkStatus, Status
+from scrim.local.status import CameraStatus, EffectStatus, ModelStatus, SafeModeStatus, SinkStatus, Status
 from scrim.options import add_settings, settings_of
 from scrim.patch import combine, parse_assignment
 
@@ -133,6 +133,7 @@ def table(status: Status) -> str:
     """The status for a person, one line a subject."""
     rows = [
         ("state", status["state"] + _why(status["placeholder_reason"])),
+        *_safe_mode_row(status["safe_mode"]),
         ("background", _effect_text(status["effect"])),
         ("camera", _camera_text(status["camera"])),
         (
@@ -147,6 +148,15 @@ def table(status: Status) -> str:
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:{width}}  {text}" for name, text in rows)
+
+
+def _safe_mode_row(safe_mode: SafeModeStatus | None) -> list[tuple[str, str]]:
+    if safe_mode is None:
+        return []
+    text = "after {crashes} crashes, for another {left_s:.0f} s; 'scrim ctl restart' ends it".format(
+        **safe_mode
+    )
+    return [("safe mode", text)]
 
 
 def _effect_text(effect: EffectStatus) -> str:

@@ -26,7 +26,7 @@ EXIT_FAILURE = 1
 """Exit status for a fault that a restart may cure."""
 
 EXIT_RESTART = 75
-"""Exit status of a core that is to be started again (EX_TEMPFAIL of sysexits.h)."""
+"""Exit status of a core or gateway that is to be started again (EX_TEMPFAIL of sysexits.h)."""
 
 EXIT_CONFIG = 78
 """Exit status for bad settings (EX_CONFIG of sysexits.h): systemd does not restart on it."""

@@ -24,7 +24,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def run_both(forwarded: Sequence[str]) -> int:
-    """Start both, wait for the first to end or for Ctrl-C, stop both; a core that wants it is started again.
+    """Start both, wait for the first to end or for Ctrl-C, stop both; one that wants it is started again.
 
     Args:
         forwarded: settings options for the children.
@@ -44,9 +44,12 @@ def run_both(forwarded: Sequence[str]) -> int:
             children.append(_start(["gateway", *forwarded], environment))
             while True:
                 status = _first_to_end(children)
-                if children[0].returncode != EXIT_RESTART:
+                if status != EXIT_RESTART:
                     return status
-                children[0] = _start(["core", "--demo", *forwarded], environment)
+                if children[0].returncode is not None:
+                    children[0] = _start(["core", "--demo", *forwarded], environment)
+                else:
+                    children[1] = _start(["gateway", *forwarded], environment)
         except KeyboardInterrupt:
             return 0
 

@@ -204,6 +204,7 @@ class StandInCore:
             "coverage": 0.31,
             "sinks": self.sinks,  # type: ignore[typeddict-item]
             "rss_mb": 142.0,
+            "safe_mode": None,
         }
 
 

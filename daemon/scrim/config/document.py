@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from scrim.config.gadget import GadgetSettings
 from scrim.config.kinds import EffectName, SinkURL
+from scrim.config.memory import MemorySettings
 from scrim.config.rtsp import RtspSettings
 from scrim.config.sections import (
     BlurSettings,
@@ -77,6 +78,7 @@ class Settings(Section):
     framing: FramingSettings = FramingSettings()
     keep: KeepSettings = KeepSettings()
     budget: BudgetSettings = BudgetSettings()
+    memory: MemorySettings = MemorySettings()
     panel: PanelSettings = PanelSettings()
     privacy: PrivacySettings = PrivacySettings()
     processing_budget_per_frame: float = setting(

@@ -30,6 +30,7 @@ _WORDS: dict[EventName, tuple[int, str]] = {
     "delegate_back": (logging.INFO, "delegate: back after {previous_lasted_s:.1f} s"),
     "level_changed": (logging.INFO, "quality: level {level}, was {previous_level} (reason: {reason})"),
     "placeholder_shown": (logging.INFO, "picture: placeholder: {reason}"),
+    "memory_high": (logging.WARNING, "memory: {rss_mb:.0f} MB of {limit_mb:.0f} MB allowed"),
     "placeholder_gone": (logging.INFO, "picture: camera, after {previous_lasted_s:.1f} s ({reason})"),
 }
 _REPEATING: frozenset[EventName] = frozenset({"filter_frame_duration_high", "filter_cpu_utilization_high"})

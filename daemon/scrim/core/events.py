@@ -26,6 +26,7 @@ EventName = Literal[
     "level_changed",
     "placeholder_shown",
     "placeholder_gone",
+    "memory_high",
 ]
 
 NAMES: tuple[EventName, ...] = get_args(EventName)
@@ -81,6 +82,11 @@ def config_selected(**details: Any) -> Event:  # noqa: ANN401  (any JSON value)
 def filter_failed(error: BaseException) -> Event:
     """Filtering cannot start or has stopped."""
     return Event("background_filter_failed", {"error_type": type(error).__name__, "reason": str(error)})
+
+
+def memory_high(rss_mb: float, limit_mb: float) -> Event:
+    """The core takes more memory than it may, in 10**6 bytes, and is started again for it."""
+    return Event("memory_high", {"rss_mb": round(rss_mb, 1), "limit_mb": round(limit_mb, 1)})
 
 
 def half_up(value: float) -> int:
@@ -207,6 +213,7 @@ class Observers:
     level_changed                      since, previous_lasted_s, reason (of the budget), level, previous_level
     placeholder_shown                  since, previous_lasted_s, reason
     placeholder_gone                   since, previous_lasted_s, reason it was shown for
+    memory_high                        rss_mb, limit_mb; the core is started again
     any_event                          called after the event's own method, for every event, with the
                                        :class:`Event` itself
     =================================  =====================================================================

@@ -23,6 +23,7 @@ class Outlet:
         painter: paints the placeholder.
         frame_interval_s: of the camera; when it is long, the placeholder waits one and a half of it.
         clock_ns: monotonic clock.
+        closed: what the placeholder says while the camera is to be closed.
     """
 
     def __init__(
@@ -30,8 +31,10 @@ class Outlet:
         painter: PlaceholderPainter,
         frame_interval_s: float,
         clock_ns: Callable[[], int] = time.monotonic_ns,
+        closed: Reason = Reason.PRIVACY,
     ) -> None:
         self._painter = painter
+        self._closed = closed
         self._clock_ns = clock_ns
         self.expect(frame_interval_s)
         self._condition = threading.Condition(threading.Lock())
@@ -51,7 +54,7 @@ class Outlet:
     def reason(self) -> Reason:
         """Why the placeholder plays, or would play."""
         if self._is_private:
-            return Reason.PRIVACY
+            return self._closed
         return self._hidden or self._shown_reason or self._reason
 
     def expect(self, frame_interval_s: float) -> None:

@@ -13,7 +13,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal
 
 from scrim.config import PanelSettings
-from scrim.core.privacy import PrivacySwitch
+from scrim.core.privacy import Privacy, PrivacySwitch
+from scrim.core.state import state_path
 from scrim.errors import DeviceError
 from scrim.frame import Origin
 from scrim.statefile import Document, StateFile
@@ -119,6 +120,46 @@ class Panel:
                 logger.info("button: camera %s", "closed" if is_private else "free")
             self._is_private = is_private
             self._switch.set_private(is_private)
+
+
+def start_panel(
+    stack: ExitStack,
+    settings: PanelSettings,
+    privacy: Privacy,
+    showing: Callable[[], Origin],
+    pins: "Factory | None",
+) -> Callable[[], None]:
+    """Button and lights, where there are any.
+
+    Args:
+        stack: ends them.
+        settings: which pins.
+        privacy: of the camera.
+        showing: says what goes out.
+        pins: see :class:`Panel`.
+
+    Returns:
+        What to call now and then.
+
+    Raises:
+        DeviceError: the pins cannot be had.
+    """
+    if not is_wanted(settings):
+        return lambda: None
+    memory = StateFile(state_path().with_name("panel.json"))
+    panel = Panel(settings, privacy.switch(PARTY), memory, pins)
+    stack.callback(panel.close)
+
+    def show() -> None:
+        panel.show(showing(), is_private=privacy.is_private)
+
+    def step() -> None:
+        show()
+        panel.step()
+
+    privacy.follow(show)
+    show()
+    return step
 
 
 def light_of(showing: Origin, *, is_private: bool) -> Light:

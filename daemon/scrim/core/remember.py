@@ -7,9 +7,9 @@ from typing import Any
 
 from scrim.config import Settings
 from scrim.core.changes import InEffect
-from scrim.core.state import remembered_settings, settings_document
-from scrim.errors import ConfigError
-from scrim.statefile import StateFile
+from scrim.core.state import remembered_settings, restored_settings, settings_document
+from scrim.errors import ConfigError, StateError
+from scrim.statefile import Document, StateFile
 
 logger = logging.getLogger(__name__)
 
@@ -29,11 +29,28 @@ class Memory:
         self._assigned = assigned
         self._is_forgotten = False
 
-    def recall(self) -> InEffect:
+    def recall(self, instead: Document | None = None) -> InEffect:
         """The settings to start with: file, then what was changed at run time, then the command line.
 
         What is remembered and cannot be used any more is set aside with a warning.
+
+        Args:
+            instead: to be started with instead of what is remembered, which stays as it is; an empty one
+                means the file's.
         """
+        remembered = self._recall()
+        return remembered if instead is None else self._other(instead, remembered.revision)
+
+    def _other(self, document: Document, revision: int) -> InEffect:
+        logger.warning("settings: those that were good last are used, not those that were changed since")
+        try:
+            settings = restored_settings(document, self._base)[0] if document else self._base
+            return InEffect(settings.patched(self._assigned), revision + 1)
+        except (ConfigError, StateError) as error:
+            logger.warning("settings: these cannot be used any more: %s; the local file's are used", error)
+            return InEffect(self._base, revision + 1)
+
+    def _recall(self) -> InEffect:
         found = remembered_settings(self._file, self._base)
         if found is None:
             return InEffect(self._base, 1)

@@ -10,6 +10,7 @@ from scrim.config import Settings, strength_name, strength_number
 from scrim.core.capture.base import CameraDetails
 from scrim.core.capture_loop import CaptureLoop
 from scrim.core.control import Control
+from scrim.core.crashes import SafeMode
 from scrim.core.events import EventCount
 from scrim.core.health import HealthReader, ProcessReader
 from scrim.core.loops import OutletLoop, PipelineLoop, SinkLoop
@@ -29,6 +30,7 @@ from scrim.local.status import (
     FetchStatus,
     FramesStatus,
     ModelStatus,
+    SafeModeStatus,
     SinkStatus,
     StagesStatus,
     State,
@@ -56,6 +58,7 @@ class Parts:
         regulator: chooses the quality.
         errors: counts what was logged as an error.
         events: counts events.
+        safe_mode: why neither camera nor model is touched; None in an ordinary run.
         started_s: when the core was started, on the monotonic clock.
     """
 
@@ -71,6 +74,7 @@ class Parts:
     regulator: Regulator
     errors: ErrorCount
     events: EventCount
+    safe_mode: SafeMode | None
     started_s: float
 
 
@@ -115,6 +119,7 @@ class Report:
             "coverage": round(self._coverage(), 3),
             "sinks": [_sink(sink) for sink in self._parts.sinks],
             "rss_mb": _rss_mb(),
+            "safe_mode": self._safe_mode(),
         }
 
     def _is_somebody_there(self) -> bool:
@@ -187,9 +192,18 @@ class Report:
     def _sink_figures(self, sink: SinkLoop) -> DeviceFigures:
         return DeviceFigures(sink.name, _sink(sink)["state"], sink.consumers)
 
+    def _safe_mode(self) -> SafeModeStatus | None:
+        safe_mode = self._parts.safe_mode
+        if safe_mode is None:
+            return None
+        left_s = safe_mode.rest_s - (time.monotonic() - self._parts.started_s)
+        return {"crashes": safe_mode.crashes, "left_s": round(max(0.0, left_s), 1)}
+
     def _state(self, *, is_placeholder: bool) -> State:
         if not is_placeholder:
             return "running"
+        if self._parts.safe_mode is not None:
+            return "placeholder"
         if self._parts.privacy.is_private or self._parts.control.settings.effect == "off":
             return "off"
         return "starting" if self._parts.capture.state == "starting" else "placeholder"

@@ -22,9 +22,11 @@ from scrim.core.capture.registry import find_camera, make_source
 from scrim.core.capture.scale import Scaled
 from scrim.core.capture_loop import CaptureLoop
 from scrim.core.changes import InEffect, hidden_by
-from scrim.core.composite.placeholder import PlaceholderPainter
+from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.control import Control
+from scrim.core.crashes import CrashRecord, SafeMode, record_folder, recorded
 from scrim.core.demand import Demand
+from scrim.core.endurance import SAFE_MODE_PARTY, Endurance
 from scrim.core.event_log import EventLog
 from scrim.core.events import (
     EventCount,
@@ -41,14 +43,14 @@ from scrim.core.metrics import ErrorCount
 from scrim.core.model_store import ModelStore
 from scrim.core.models import Models, first_model, first_small_model
 from scrim.core.outlet import Outlet
-from scrim.core.panel import PARTY as PANEL_PARTY
-from scrim.core.panel import Panel, is_wanted
+from scrim.core.panel import start_panel
 from scrim.core.pipeline import Pipeline
 from scrim.core.privacy import HOST_PARTY, SETTINGS_PARTY, Privacy, Shutter
 from scrim.core.regulator import Regulator
 from scrim.core.relay import FirstPicture, Relay
 from scrim.core.remember import Memory
 from scrim.core.report import FEED_NAME, Parts, Report
+from scrim.core.segment.loading import load_model, load_nothing
 from scrim.core.sinks.feed import FeedSink
 from scrim.core.sinks.registry import make_sink
 from scrim.core.state import state_path
@@ -61,6 +63,7 @@ from scrim.local.model_files import ModelDesk
 from scrim.local.pictures import PictureDesk
 from scrim.local.server import LocalServer
 from scrim.notify import notifier, watchdog_interval_s
+from scrim.rss_guard import CORE, RssGuard, limit_mb
 from scrim.statefile import StateFile
 
 if TYPE_CHECKING:
@@ -114,16 +117,28 @@ def run(
 
     with ExitStack() as stack:
         errors = _count_errors(stack)
+        record = stack.enter_context(recorded(CrashRecord(record_folder())))
         memory = Memory(StateFile(state_path()), settings, assigned)
-        start = memory.recall()
-        output = _start_output(stack, start.settings, observers)
-        show_lights = _start_panel(stack, settings, output, pins)
+        start = memory.recall(record.instead)
+        output = _start_output(stack, start.settings, observers, is_safe_mode=record.safe_mode is not None)
+        loop = output.loop
+        show_lights = start_panel(stack, settings.panel, output.privacy, lambda: loop.showing, pins)
         stack.callback(memory.close)
         filtering = _start_filtering(stack, settings, start, output, is_patient=is_patient)
+        guard = RssGuard(limit_mb(settings.memory.core_limit_mb, CORE))
+        endurance = Endurance(
+            record,
+            guard,
+            settings,
+            memory,
+            lambda: filtering.control.in_effect,
+            output.observers.notify,
+            restart,
+        )
         capture, source = _open_capture(
             stack, output, filtering, restart, is_patient=is_patient, plays_demo=plays_demo
         )
-        core = _Core(output, filtering, capture, source, memory, errors, started_s, restart)
+        core = _Core(output, filtering, capture, source, memory, errors, record.safe_mode, started_s, restart)
         _start_answering(stack, socket_path, core)
         stack.enter_context(running("capture", capture.step, capture.stop))
         logger.info("core: running, socket %s", socket_path)
@@ -133,6 +148,7 @@ def run(
             show_lights()
             why = filtering.models.current.delegate_error
             output.watch.delegate(is_lost=why is not None, reason=why)
+            endurance.step()
     return is_to_restart.is_set()
 
 
@@ -150,6 +166,7 @@ class _Output:
     watch: StateWatch
     privacy: Privacy
     demand: Demand
+    is_safe_mode: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,16 +193,21 @@ class _Core:
     source: Oriented
     memory: Memory
     errors: ErrorCount
+    safe_mode: SafeMode | None
     started_s: float
     restart: Callable[[], None]
 
 
-def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[object]) -> _Output:
+def _start_output(
+    stack: ExitStack, settings: Settings, listening: Iterable[object], *, is_safe_mode: bool
+) -> _Output:
     camera = settings.camera
     caps = Caps(camera.width, camera.height, camera.frame_rate)
     painter = PlaceholderPainter(caps.size)
-    outlet = Outlet(painter, caps.frame_interval_s)
+    closed = Reason.SAFE_MODE if is_safe_mode else Reason.PRIVACY
+    outlet = Outlet(painter, caps.frame_interval_s, closed=closed)
     privacy, demand = Privacy(outlet), Demand(is_on=camera.on_demand)
+    privacy.switch(SAFE_MODE_PARTY).set_private(is_safe_mode)
     feed, observers = FeedWriter(), Observers()
     events = EventCount()
     for observer in (EventLog(), events, *listening):
@@ -195,39 +217,17 @@ def _start_output(stack: ExitStack, settings: Settings, listening: Iterable[obje
     loop = OutletLoop(outlet, [sink.mailbox for sink in sinks], watch)
     stack.enter_context(running("outlet", loop.step))
     stack.callback(say_goodbye, outlet, loop, sinks)
-    return _Output(caps, outlet, feed, sinks, loop, observers, events, watch, privacy, demand)
-
-
-def _start_panel(
-    stack: ExitStack, settings: Settings, output: _Output, pins: "Factory | None"
-) -> Callable[[], None]:
-    """Button and lights, where there are any; what to call now and then."""
-    if not is_wanted(settings.panel):
-        return lambda: None
-    privacy = output.privacy
-    memory = StateFile(state_path().with_name("panel.json"))
-    panel = Panel(settings.panel, privacy.switch(PANEL_PARTY), memory, pins)
-    stack.callback(panel.close)
-
-    def show() -> None:
-        panel.show(output.loop.showing, is_private=privacy.is_private)
-
-    def step() -> None:
-        show()
-        panel.step()
-
-    privacy.follow(show)
-    show()
-    return step
+    return _Output(caps, outlet, feed, sinks, loop, observers, events, watch, privacy, demand, is_safe_mode)
 
 
 def _start_filtering(
     stack: ExitStack, settings: Settings, start: InEffect, output: _Output, *, is_patient: bool
 ) -> _Filtering:
     caps, outlet = output.caps, output.outlet
-    first = first_model(start.settings.model, settings.model)
+    load = load_nothing if output.is_safe_mode else load_model
+    first = first_model(start.settings.model, settings.model, load)
     start = replace(start, settings=start.settings.model_copy(update={"model": first.settings}))
-    small, small_specs = first_small_model(settings)
+    small, small_specs = (None, ()) if output.is_safe_mode else first_small_model(settings)
     if small is not None:
         stack.callback(small.close)
     desk, model_desk = PictureDesk(), ModelDesk()
@@ -238,7 +238,7 @@ def _start_filtering(
     keep = kept_regions(settings)
     pipeline = Pipeline(caps.size, first.model.segmenter, look, pool, small=small, keep=keep)
     store = ModelStore(model_desk)
-    models = Models(first, pipeline, store, also=small_specs)
+    models = Models(first, pipeline, store, also=small_specs, load=load)
     stack.callback(models.close)
     regulator = Regulator(
         start.settings,
@@ -335,6 +335,7 @@ def _start_answering(stack: ExitStack, socket_path: Path, core: _Core) -> None:
         filtering.regulator,
         core.errors,
         output.events,
+        core.safe_mode,
         core.started_s,
     )
     answers = Answers(control, Report(parts), memory.forget, core.restart)

@@ -40,11 +40,17 @@ def remembered_settings(file: StateFile, base: Settings) -> tuple[Settings, int]
     Returns:
         The settings and their revision; None when nothing usable is remembered.
     """
-    document = file.load(lambda found: _restored(found, base))
-    return _restored(document, base) if document is not None else None
+    document = file.load(lambda found: restored_settings(found, base))
+    return restored_settings(document, base) if document is not None else None
 
 
-def _restored(document: Document, base: Settings) -> tuple[Settings, int]:
+def restored_settings(document: Document, base: Settings) -> tuple[Settings, int]:
+    """What a document of ``settings_document`` says: the settings and their revision.
+
+    Raises:
+        StateError: it is no such document.
+        ConfigError: its settings do not go with the local file's any more.
+    """
     patch, revision = document.get("patch"), document.get("revision")
     if not isinstance(patch, dict):
         raise StateError("patch: is missing or no object; allowed is a settings patch")

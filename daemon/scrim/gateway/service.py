@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrim.gateway.addresses import AddressRules
 from scrim.gateway.core_link import CoreLink
+from scrim.gateway.endurance import Endurance
 from scrim.gateway.figures import GatewayFigures
 from scrim.gateway.heartbeat import Heartbeat
 from scrim.gateway.images import ImageFetcher
@@ -22,6 +23,7 @@ from scrim.gateway.web.server import Around
 from scrim.gateway.web.serving import serve_page
 from scrim.notify import notifier, watchdog_interval_s
 from scrim.places import state_folder
+from scrim.rss_guard import GATEWAY, RssGuard, limit_mb
 
 if TYPE_CHECKING:
     from scrim.config import Settings
@@ -37,7 +39,7 @@ def run(
     settings: "Settings",
     on_ready: Callable[[str | None], None],
     schema: Mapping[str, Any] | None = None,
-) -> None:
+) -> bool:
     """Serve until SIGTERM or SIGINT. Does not need the core to be there.
 
     Args:
@@ -46,11 +48,14 @@ def run(
         on_ready: called once when everything answers, with the page's URL, or None without a page.
         schema: of the settings, see :func:`scrim.config.schema.form_schema`; None has it made.
 
+    Returns:
+        Whether it is to be started again.
+
     Raises:
         ConfigError: an address to listen on cannot be had, or a password.
         DeviceError: another program has the port.
     """
-    asyncio.run(_run_until_signal(socket_path, settings, on_ready, schema))
+    return asyncio.run(_run_until_signal(socket_path, settings, on_ready, schema))
 
 
 async def _run_until_signal(
@@ -58,12 +63,12 @@ async def _run_until_signal(
     settings: "Settings",
     on_ready: Callable[[str | None], None],
     schema: Mapping[str, Any] | None,
-) -> None:
+) -> bool:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await serve(socket_path, settings, on_ready, stop, schema)
+    return await serve(socket_path, settings, on_ready, stop, schema)
 
 
 async def serve(
@@ -72,7 +77,7 @@ async def serve(
     on_ready: Callable[[str | None], None],
     stop: asyncio.Event,
     schema: Mapping[str, Any] | None = None,
-) -> None:
+) -> bool:
     """As ``run``, until ``stop`` is set."""
     async with contextlib.AsyncExitStack() as stack:
         notify = notifier()
@@ -82,7 +87,9 @@ async def serve(
         shelf.sweep()
         fetcher = ImageFetcher(AddressRules(images.allow_hosts), allow_http=images.allow_http)
         figures = GatewayFigures(picture)
-        parts = [
+        endurance = Endurance(RssGuard(limit_mb(settings.memory.gateway_limit_mb, GATEWAY)), stop)
+        parts: list[Part] = [
+            endurance,
             Heartbeat(notify, watchdog_interval_s()),
             *_parts(socket_path, settings, link, picture, shelf, ShelfFirst(shelf, fetcher), figures),
         ]
@@ -100,6 +107,7 @@ async def serve(
         notify("READY=1")
         await stop.wait()
         notify("STOPPING=1")
+    return endurance.is_to_restart
 
 
 def _form_schema() -> Mapping[str, Any]:

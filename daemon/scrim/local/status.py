@@ -155,12 +155,20 @@ class Counters(TypedDict):
     settings_changes: dict[str, int]
 
 
+class SafeModeStatus(TypedDict):
+    """Safe mode: after so many ``crashes`` in a minute; it ends by itself when ``left_s`` have passed."""
+
+    crashes: int
+    left_s: float
+
+
 class Status(TypedDict):
     """Everything the core says about itself.
 
     ``coverage`` is the person's share of the picture, 0 to 1; ``rss_mb`` resident memory in 10^6 bytes;
     ``placeholder_reason`` is one of the placeholder's reasons while it is shown; ``restart_needed`` names the
-    settings whose values come into effect when the core is started again.
+    settings whose values come into effect when the core is started again; ``safe_mode`` is null in an
+    ordinary run.
     """
 
     version: str
@@ -180,3 +188,4 @@ class Status(TypedDict):
     coverage: float
     sinks: list[SinkStatus]
     rss_mb: float
+    safe_mode: SafeModeStatus | None

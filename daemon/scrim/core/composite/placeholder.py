@@ -22,6 +22,7 @@ class Reason(StrEnum):
     STOPPING = "stopping"
     PRIVACY = "privacy"
     IDLE = "idle"
+    SAFE_MODE = "safe_mode"
 
 
 CAPTIONS: dict[Reason, str] = {
@@ -33,6 +34,7 @@ CAPTIONS: dict[Reason, str] = {
     Reason.STOPPING: "Camera is off",
     Reason.PRIVACY: "Camera is switched off",
     Reason.IDLE: "Camera is waking up",  # who reads it has just begun to watch
+    Reason.SAFE_MODE: "Camera is recovering",
 }
 """What a viewer reads. Nothing here depends on what the camera sees."""
 

@@ -72,9 +72,9 @@ class Catalogue(Mapping[str, Mapping[Form, ModelSpec]]):
             ModelError: there is none, or it cannot be used; the text says why.
             NotFetchedError: its file has yet to be fetched.
         """
-        spec = self._known(name).get(form)
+        spec = self.known(name).get(form)
         if spec is None:
-            has = ", ".join(self._known(name)) or "none"
+            has = ", ".join(self.known(name)) or "none"
             raise ModelError(
                 f"model.form = {form}: {name} has no such form; allowed is {has}{self._why_not(name)}"
             )
@@ -91,7 +91,7 @@ class Catalogue(Mapping[str, Mapping[Form, ModelSpec]]):
         good: dict[Form, ModelSpec] = {}
         bad = [fault.text for fault in self.faults if fault.name == name]
         missing: list[ModelSpec] = []
-        for form, spec in self._known(name).items():
+        for form, spec in self.known(name).items():
             try:
                 check_file(spec)
             except NotFetchedError as error:
@@ -104,7 +104,7 @@ class Catalogue(Mapping[str, Mapping[Form, ModelSpec]]):
             return good, bad
         if missing:
             raise NotFetchedError(missing)
-        forms = ", ".join(self._known(name))
+        forms = ", ".join(self.known(name))
         raise ModelError(
             "\n".join(bad)
             or f"model {name}: has no form for a CPU (has: {forms}; wants: {', '.join(CPU_FORMS)})"
@@ -136,7 +136,12 @@ class Catalogue(Mapping[str, Mapping[Form, ModelSpec]]):
             )
         forms[spec.form] = spec
 
-    def _known(self, name: str) -> Mapping[Form, ModelSpec]:
+    def known(self, name: str) -> Mapping[Form, ModelSpec]:
+        """The forms of a model, whether their files can be used or not.
+
+        Raises:
+            ModelError: there is no such model.
+        """
         if name in self._models:
             return self._models[name]
         texts = [fault.text for fault in self.faults if fault.name == name]

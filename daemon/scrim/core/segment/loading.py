@@ -10,6 +10,7 @@ from pathlib import Path
 from scrim.config import ModelSettings, Settings
 from scrim.core.segment.base import Segmenter
 from scrim.core.segment.catalogue import Catalogue
+from scrim.core.segment.constant import ConstantSegmenter
 from scrim.core.segment.delegate_process import START_S, DelegateProcess
 from scrim.core.segment.delegated import Delegated
 from scrim.core.segment.form import choose_form
@@ -87,6 +88,20 @@ def load_model(settings: ModelSettings, folder: Path | None = None) -> LoadedMod
     if settings.delegate is None:
         return loaded
     return _delegated(loaded, settings.delegate, models[settings.name])
+
+
+def load_nothing(settings: ModelSettings, folder: Path | None = None) -> LoadedModel:
+    """A stand-in for a model, without its file and without the runtime: all it sees is room.
+
+    Args:
+        settings: name.
+        folder: as for ``load_model``.
+
+    Raises:
+        ModelError: no such model.
+    """
+    spec = next(iter(Catalogue(folder or default_folder()).known(settings.name).values()))
+    return LoadedModel(ConstantSegmenter(0, spec.input.size), spec, 1, 0.0, "none")
 
 
 def offered(folder: Path | None = None) -> tuple[str, ...]:

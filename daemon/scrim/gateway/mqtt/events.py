@@ -13,6 +13,7 @@ EVENT_TYPES = (
     "level_changed",
     "placeholder_shown",
     "placeholder_gone",
+    "memory_high",
     "config_rejected",
 )
 """Those of the core, and ``config_rejected``, which tells that a request over MQTT was refused."""

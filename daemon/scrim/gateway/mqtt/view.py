@@ -33,6 +33,7 @@ PLACEHOLDERS: Mapping[str, Pipeline] = {
     "nobody": "idle",
     "idle": "idle",
     "stopping": "starting",
+    "safe_mode": "error",
 }
 """What each of the placeholder's reasons is to Home Assistant."""
 

@@ -31,6 +31,7 @@ PLACEHOLDER_REASONS = (
     "stopping",
     "privacy",
     "idle",
+    "safe_mode",
 )
 STAGES = ("capture", "segment", "matte", "composite", "total")
 DROPS = ("camera", "late", "no_mask", "no_buffer", "sink")
@@ -50,6 +51,7 @@ EVENTS = (
     "level_changed",
     "placeholder_shown",
     "placeholder_gone",
+    "memory_high",
 )
 OTHER = "other"
 """Stands for every value that a later core may have and this gateway does not know."""

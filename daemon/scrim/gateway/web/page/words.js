@@ -9,9 +9,10 @@ export const REASONS = {
   nobody: "Nobody is here",
   privacy: "Camera is off",
   idle: "Nobody watches",
+  safe_mode: "Camera is recovering",
 };
 const EFFECTS = { blur: "Background blurred", image: "Background replaced", color: "Background replaced" };
-const CLOSERS = { settings: "here", button: "by the button", "usb host": "by the computer at the cable" };
+const CLOSERS = { settings: "here", button: "by the button", "usb host": "by the computer at the cable", "safe mode": "for a while, after crashes" };
 const LEVELS = { time: "for want of time", temperature: "because it is hot", "under-voltage": "because the power supply is weak" };
 
 export const SINKS = { feed: "This page" };
@@ -61,6 +62,8 @@ export function eventInWords(event) {
       return ["warn", `Placeholder shown: ${(REASONS[event.reason] ?? String(event.reason ?? "")).toLowerCase()}`];
     case "placeholder_gone":
       return ["good", "Picture is back"];
+    case "memory_high":
+      return ["bad", "scrim took too much memory and is started again"];
     case "level_changed":
       return event.level ? ["warn", `Quality reduced ${LEVELS[event.reason] ?? ""}`] : ["good", "Quality is full again"];
     case "background_filter_started":
