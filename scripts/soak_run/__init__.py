@@ -1,0 +1,1 @@
+"""Hours' worth of frames, as fast as the machine makes them."""
