@@ -8,8 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -42,16 +43,31 @@ def run_both(forwarded: Sequence[str]) -> int:
         try:
             _wait_for(socket, children[0])
             children.append(_start(["gateway", *forwarded], environment))
-            while True:
-                status = _first_to_end(children)
-                if status != EXIT_RESTART:
-                    return status
-                if children[0].returncode is not None:
-                    children[0] = _start(["core", "--demo", *forwarded], environment)
-                else:
-                    children[1] = _start(["gateway", *forwarded], environment)
+            again = (["core", "--demo", *forwarded], ["gateway", *forwarded])
+            return keep_running(children, [partial(_start, one, environment) for one in again])
         except KeyboardInterrupt:
             return 0
+
+
+def keep_running(
+    children: list[subprocess.Popen[bytes]], starts: Sequence[Callable[[], subprocess.Popen[bytes]]]
+) -> int:
+    """Wait for the first to end; one that asks for it is started again.
+
+    Args:
+        children: that run; those that are started again take their places.
+        starts: what starts each again.
+
+    Returns:
+        The exit status of the first that ended for good.
+    """
+    while True:
+        status = _first_to_end(children)
+        if status != EXIT_RESTART:
+            return status
+        for number, start in enumerate(starts):
+            if children[number].poll() == EXIT_RESTART:
+                children[number] = start()
 
 
 def _place(stack: ExitStack) -> Path:

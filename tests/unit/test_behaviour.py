@@ -62,6 +62,7 @@ def test_statements_are_numbered_without_a_gap_and_grouped() -> None:
         "MQTT and Home Assistant",
         "Page",
         "Set-up and supply",
+        "Endurance",
     ]
     assert re.findall(r"^## (.+)$", BEHAVIOUR, re.MULTILINE) == groups
 

@@ -77,8 +77,9 @@ async def serve(
     on_ready: Callable[[str | None], None],
     stop: asyncio.Event,
     schema: Mapping[str, Any] | None = None,
+    guard: RssGuard | None = None,
 ) -> bool:
-    """As ``run``, until ``stop`` is set."""
+    """As ``run``, until ``stop`` is set; ``guard`` takes the place of the settings' one."""
     async with contextlib.AsyncExitStack() as stack:
         notify = notifier()
         link, picture = CoreLink(socket_path), LivePicture(socket_path)
@@ -87,7 +88,8 @@ async def serve(
         shelf.sweep()
         fetcher = ImageFetcher(AddressRules(images.allow_hosts), allow_http=images.allow_http)
         figures = GatewayFigures(picture)
-        endurance = Endurance(RssGuard(limit_mb(settings.memory.gateway_limit_mb, GATEWAY)), stop)
+        guard = guard or RssGuard(limit_mb(settings.memory.gateway_limit_mb, GATEWAY))
+        endurance = Endurance(guard, stop)
         parts: list[Part] = [
             endurance,
             Heartbeat(notify, watchdog_interval_s()),
