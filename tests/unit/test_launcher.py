@@ -18,8 +18,8 @@ def ending(folder: Path, name: str, *statuses: int) -> Callable[[], "subprocess.
     def start() -> "subprocess.Popen[bytes]":
         with (folder / "started").open("a") as file:
             file.write(f"{name}\n")
-        does = f"sys.exit({left.pop(0)})" if left else "sys.stdin.read()"
-        return subprocess.Popen([sys.executable, "-c", f"import sys; {does}"], stdin=subprocess.PIPE)
+        does = f"sys.exit({left.pop(0)})" if left else "signal.pause()"
+        return subprocess.Popen([sys.executable, "-c", f"import signal, sys; {does}"])
 
     return start
 
@@ -39,6 +39,7 @@ def test_who_asks_for_it_is_started_again(
     children = [start() for start in starts]
     assert keep_running(children, starts) == status
     for child in children:
-        child.communicate(timeout=60)
+        child.kill()
+        child.wait()
     names = (tmp_path / "started").read_text().split()
     assert {name: names.count(name) for name in ("core", "gateway")} == started
