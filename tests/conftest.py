@@ -6,9 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("scrim", deadline=None)
 settings.load_profile("scrim")
@@ -19,6 +21,18 @@ UNPACKED = Path(__file__).parents[1] / ".cache" / "prometheus" / "usr" / "bin"
 """Where scripts/setup --dev puts Prometheus."""
 
 Scrim = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+class ByFile(LoadScopeScheduling):
+    """Gives each worker whole files, and one of them all that runs in the guest, which boots once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/vm" if nodeid.startswith("tests/vm/") else nodeid.split("::", 1)[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
