@@ -20,7 +20,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from scrim.config import PrometheusSettings, Settings
 from scrim.core.composite.placeholder import Reason
 from scrim.core.control import RESULTS as CORE_RESULTS
-from scrim.core.events import NAMES
 from scrim.errors import ConfigError, DeviceError
 from scrim.gateway.core_link import CoreLink
 from scrim.gateway.figures import GatewayFigures
@@ -34,7 +33,7 @@ from scrim.gateway.prometheus.families import (
 )
 from scrim.gateway.prometheus.server import FRESH_S, MetricsServer
 from scrim.gateway.prometheus.serving import serve_metrics
-from scrim.local.status import DropCounts
+from scrim.local.status import EVENT_NAMES, DropCounts
 
 MONITORING = Path(__file__).parents[2] / "docs" / "monitoring.md"
 PASSWORD = "a-password-of-24-letters"
@@ -322,7 +321,7 @@ def test_no_label_has_more_values_than_are_known(stand_in_core: Any) -> None:
 
 
 def test_the_gateway_knows_the_core_s_words() -> None:
-    assert set(EVENTS) == set(NAMES)
+    assert set(EVENTS) == set(EVENT_NAMES)
     assert set(PLACEHOLDER_REASONS) == set(Reason)
     assert set(DROPS) == set(DropCounts.__annotations__)
     assert set(RESULTS) == set(CORE_RESULTS)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from scrim.core.changes import RESULTS
-from scrim.core.events import NAMES, StateWatch
+from scrim.core.events import StateWatch
 from scrim.core.health import HealthReader, ProcessReader
 from scrim.core.metrics import DeviceFigures, Figures, Metrics
-from scrim.local.status import Counters, DropCounts
+from scrim.local.status import EVENT_NAMES, Counters, DropCounts
 
 ROOT = Path(__file__).parents[2]
 BEHAVIOUR = (ROOT / "docs" / "behaviour.md").read_text()
@@ -82,7 +82,7 @@ def rows(heading: str) -> dict[str, str]:
 
 
 def test_every_event_is_described() -> None:
-    assert list(rows("Events")) == list(NAMES)
+    assert list(rows("Events")) == list(EVENT_NAMES)
 
 
 def test_payloads_are_described() -> None:

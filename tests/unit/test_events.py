@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 
 from scrim.config import blur_sigma_px
 from scrim.core.events import (
-    NAMES,
     Event,
-    EventName,
     FilterMonitor,
     Observers,
     StateWatch,
@@ -26,6 +24,7 @@ from scrim.core.events import (
     half_up,
 )
 from scrim.errors import ConfigError, LocalError, SegmentError
+from scrim.local.status import EVENT_NAMES, EventName
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "filter_events.json").read_text())
 
@@ -47,7 +46,7 @@ def fired_by(run: dict[str, Any]) -> Fired:
     monitor = FilterMonitor(given_["fps"], given_["P"], given_["T"])
     rates = dict(run["rateLog"])
     interval_ms, now_ms, number, rate = Fraction(1000, given_["fps"]), Fraction(0), 0, 1
-    fired: Fired = {name: [] for name in NAMES}
+    fired: Fired = {name: [] for name in EVENT_NAMES}
     while now_ms <= given_["secs"] * 1000:
         rate = [every for since_ms, every in rates.items() if since_ms <= now_ms][-1]
         for event in monitor.evaluate(float(now_ms / 1000)):
@@ -394,7 +393,7 @@ def test_lifecycle_events_say_what_happened() -> None:
         config_selected(effect="blur", revision=3),
         filter_failed(SegmentError("no mask")),
     ]
-    assert {event.name for event in events} < set(NAMES)
+    assert {event.name for event in events} < set(EVENT_NAMES)
     assert events[2].as_json() == {
         "event": "background_filter_failed",
         "error_type": "SegmentError",
@@ -402,7 +401,7 @@ def test_lifecycle_events_say_what_happened() -> None:
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVENT_NAMES)
 def test_an_event_comes_back_from_json(name: EventName) -> None:
     event = Event(name, {"since": 1.5, "reason": None})
     assert Event.from_json(json.loads(json.dumps(event.as_json()))) == event
@@ -416,4 +415,4 @@ def test_what_is_no_event_of_scrim_s_is_refused(fields: dict[str, Any]) -> None:
 
 def test_every_event_has_a_line_in_the_table() -> None:
     table = Observers.__doc__ or ""
-    assert all(name in table for name in NAMES)
+    assert all(name in table for name in EVENT_NAMES)

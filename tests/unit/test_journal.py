@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from scrim.core.event_log import _WORDS, SPARING_S, EventLog
-from scrim.core.events import NAMES, Event, filter_failed
+from scrim.core.events import Event, filter_failed
 from scrim.errors import SegmentError
 from scrim.journal import MOST_CHARACTERS, JournalHandler, fields, priority, without_passwords
+from scrim.local.status import EVENT_NAMES
 
 PAYLOAD = {"since": 1767225600.0, "previous_lasted_s": 12.34, "reason": "no frame for a second"}
 
@@ -133,7 +134,7 @@ def test_standard_error_may_be_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
 # Events
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVENT_NAMES)
 def test_every_event_is_written_once_with_its_fields(journal: Journal, name: Any) -> None:
     EventLog().any_event(Event(name, PAYLOAD))
     (entry,) = journal.entries
@@ -143,7 +144,7 @@ def test_every_event_is_written_once_with_its_fields(journal: Journal, name: Any
 
 
 def test_every_event_has_words() -> None:
-    assert set(_WORDS) == set(NAMES)
+    assert set(_WORDS) == set(EVENT_NAMES)
 
 
 def test_events_are_told_in_words(journal: Journal) -> None:

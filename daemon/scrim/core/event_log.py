@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scrim.core.events import Event, EventName
+from scrim.core.events import Event
 from scrim.journal import fields
+from scrim.local.status import EventName
 
 logger = logging.getLogger(__name__)
 

@@ -6,30 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import floor, isfinite
-from typing import Any, Generic, Literal, Self, TypeVar, get_args
+from typing import Any, Generic, Self, TypeVar
 
 from scrim.errors import ConfigError, LocalError, Problem
 from scrim.frame import Origin
+from scrim.local.status import EVENT_NAMES, EventName
 
 logger = logging.getLogger(__name__)
-
-EventName = Literal[
-    "filter_frame_duration_high",
-    "filter_cpu_utilization_high",
-    "background_filter_started",
-    "background_filter_config_selected",
-    "background_filter_failed",
-    "camera_lost",
-    "camera_back",
-    "delegate_lost",
-    "delegate_back",
-    "level_changed",
-    "placeholder_shown",
-    "placeholder_gone",
-    "memory_high",
-]
-
-NAMES: tuple[EventName, ...] = get_args(EventName)
 
 _LEAST_RATE_HZ = 0.001
 
@@ -64,8 +47,8 @@ class Event:
         """
         payload = dict(fields)
         name = payload.pop("event", None)
-        if name not in NAMES:
-            raise LocalError(f"event = {name!r}: unknown; allowed is {', '.join(NAMES)}")
+        if name not in EVENT_NAMES:
+            raise LocalError(f"event = {name!r}: unknown; allowed is {', '.join(EVENT_NAMES)}")
         return cls(name, payload)
 
 
@@ -267,7 +250,7 @@ class EventCount:
     """
 
     def __init__(self) -> None:
-        self.by_name: dict[str, int] = dict.fromkeys(NAMES, 0)
+        self.by_name: dict[str, int] = dict.fromkeys(EVENT_NAMES, 0)
 
     def any_event(self, event: Event) -> None:
         """Count one."""

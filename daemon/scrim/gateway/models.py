@@ -7,9 +7,10 @@ import ssl
 from pathlib import Path
 
 from scrim.decode import seal_memory
-from scrim.errors import ImageError, LocalError
+from scrim.errors import LocalError
 from scrim.gateway.addresses import AddressRules
 from scrim.gateway.fetching import Encoded, Kind, Limits, Resolve, WebFetcher, system_resolve
+from scrim.gateway.providing import ANSWER_S, Provider
 from scrim.image_url import shown
 from scrim.local.asynchronous import AsyncClient
 from scrim.local.client import Channel
@@ -17,11 +18,9 @@ from scrim.local.model_files import FETCH_S, MOST_BYTES
 
 log = logging.getLogger(__name__)
 
-RETRY_S = 0.5
 PROGRESS_S = 0.5
 """How often the core is told how far it is."""
 
-_ANSWER_S = 5.0
 _MODEL = Kind("model", "application/octet-stream, */*", "a TensorFlow Lite model")
 
 
@@ -47,8 +46,8 @@ class ModelFetcher(WebFetcher):
         super().__init__(_MODEL, rules, resolve=resolve, tls=tls, limits=limits)
 
 
-class ModelProvider:
-    """Fetches for the core for as long as ``run`` runs; one model at a time, the newest that is wanted.
+class ModelProvider(Provider):
+    """Provides models.
 
     Args:
         path: the local socket.
@@ -56,52 +55,13 @@ class ModelProvider:
     """
 
     def __init__(self, path: Path, fetcher: ModelFetcher) -> None:
-        self._path = path
+        super().__init__(path, "model")
         self._fetcher = fetcher
-        self._token = ""
-        self._providing: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """Register at the core, fetch what it wants, and register again when it was gone."""
-        while True:
-            try:
-                async with AsyncClient(self._path, _ANSWER_S) as client:
-                    await self._serve(client)
-            except LocalError as error:
-                log.debug("no core to fetch for: %s", error)
-            finally:
-                await self._stop()
-            await asyncio.sleep(RETRY_S)
-
-    async def _serve(self, client: AsyncClient) -> None:
-        async for wanted in client.wanted("model"):
-            token, url = str(wanted.get("token")), str(wanted.get("url"))
-            if token == self._token:
-                continue
-            await self._stop()
-            self._token = token
-            self._providing = asyncio.create_task(self._provide(client, token, url), name="model")
-
-    async def _stop(self) -> None:
-        self._token = ""
-        task, self._providing = self._providing, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
-
-    async def _provide(self, client: AsyncClient, token: str, url: str) -> None:
-        try:
-            with await self._fetched(client, token, url) as file:
-                await asyncio.to_thread(_hand_over, self._path, file, token)
-            log.info("model: %s: delivered", shown(url))
-        except ImageError as error:
-            log.warning("model: %s", error)
-            await self._say(client, token, str(error))
-        except LocalError as error:
-            log.warning("model: %s: not delivered: %s", shown(url), error)
-        except Exception:
-            log.exception("model: %s", shown(url))
-            await self._say(client, token, f"{shown(url)}: the gateway failed; its log has the details")
+    async def _deliver(self, client: AsyncClient, token: str, url: str) -> None:
+        with await self._fetched(client, token, url) as file:
+            await asyncio.to_thread(_hand_over, self._path, file, token)
+        log.info("model: %s: delivered", shown(url))
 
     async def _fetched(self, client: AsyncClient, token: str, url: str) -> Encoded:
         """Fetch, and tell the core now and then how far that is."""
@@ -125,11 +85,6 @@ class ModelProvider:
                 params = {"token": token, "bytes": told.count, "total": told.total}
                 await client.request("model_progress", params)
 
-    async def _say(self, client: AsyncClient, token: str, message: str) -> None:
-        with contextlib.suppress(LocalError):
-            text = "".join(filter(str.isprintable, message))[:500]
-            await client.request("model_failed", {"token": token, "message": text})
-
 
 class _Told:
     """How far a file has come."""
@@ -145,8 +100,8 @@ class _Told:
 
 def _hand_over(path: Path, file: Encoded, token: str) -> None:
     seal_memory(file.fd)
-    channel = Channel(path, _ANSWER_S)
+    channel = Channel(path, ANSWER_S)
     try:
-        channel.request("model", {"token": token, "bytes": file.size_bytes}, _ANSWER_S, file.fd)
+        channel.request("model", {"token": token, "bytes": file.size_bytes}, ANSWER_S, file.fd)
     finally:
         channel.close()

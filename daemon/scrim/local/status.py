@@ -1,10 +1,27 @@
-"""The shapes of the answers to ``status`` and ``counters``: the core fills them, others read them."""
+"""The shapes of the answers to ``status`` and ``counters``, and the names of events. The core fills them."""
 
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, get_args
 
 State = Literal["starting", "running", "placeholder", "off"]
 CameraState = Literal["live", "starting", "lost", "off", "idle"]
 SinkState = Literal["open", "failed"]
+EventName = Literal[
+    "filter_frame_duration_high",
+    "filter_cpu_utilization_high",
+    "background_filter_started",
+    "background_filter_config_selected",
+    "background_filter_failed",
+    "camera_lost",
+    "camera_back",
+    "delegate_lost",
+    "delegate_back",
+    "level_changed",
+    "placeholder_shown",
+    "placeholder_gone",
+    "memory_high",
+]
+
+EVENT_NAMES: tuple[EventName, ...] = get_args(EventName)
 
 
 class DeviceStatus(TypedDict):

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from scrim.config import Settings
-from scrim.core.events import NAMES
 from scrim.gateway.home_assistant import Device, component, messages
 from scrim.gateway.identity import Identity
 from scrim.gateway.mqtt import payloads, scalars
@@ -21,6 +20,7 @@ from scrim.gateway.mqtt.mailbox import Message
 from scrim.gateway.mqtt.memory import Memory
 from scrim.gateway.mqtt.topics import Topics
 from scrim.gateway.mqtt.view import PLACEHOLDERS, View
+from scrim.local.status import EVENT_NAMES
 from scrim.statefile import StateFile
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "mqtt.md").read_text()
@@ -98,7 +98,7 @@ class Anything:
 
 
 def test_events_are_those_of_the_core_and_one_more() -> None:
-    assert (*NAMES, "config_rejected") == EVENT_TYPES
+    assert (*EVENT_NAMES, "config_rejected") == EVENT_TYPES
     assert set(PLACEHOLDERS.values()) <= set(PIPELINES)
 
 

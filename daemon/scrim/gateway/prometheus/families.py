@@ -18,7 +18,7 @@ from prometheus_client.core import (
 )
 
 from scrim.gateway.figures import Broker, GatewayFigures
-from scrim.local.status import Counters, Status
+from scrim.local.status import EVENT_NAMES, Counters, Status
 
 STATES = ("starting", "running", "placeholder", "off")
 CAMERA_STATES = ("starting", "live", "lost", "off", "idle")
@@ -38,21 +38,6 @@ DROPS = ("camera", "late", "no_mask", "no_buffer", "sink")
 RESULTS = ("made", "refused", "superseded", "failed")
 QUALITY_REASONS = ("time", "temperature", "under-voltage")
 ACCELERATORS = ("cpu", "edgetpu")
-EVENTS = (
-    "filter_frame_duration_high",
-    "filter_cpu_utilization_high",
-    "background_filter_started",
-    "background_filter_config_selected",
-    "background_filter_failed",
-    "camera_lost",
-    "camera_back",
-    "delegate_lost",
-    "delegate_back",
-    "level_changed",
-    "placeholder_shown",
-    "placeholder_gone",
-    "memory_high",
-)
 OTHER = "other"
 """Stands for every value that a later core may have and this gateway does not know."""
 
@@ -193,7 +178,7 @@ def _counted(counters: Counters) -> Iterator[Metric]:
             DROPS,
             counters["frames_dropped"],
         ),
-        ("scrim_events_total", "Events.", "type", EVENTS, counters["events"]),
+        ("scrim_events_total", "Events.", "type", EVENT_NAMES, counters["events"]),
         ("scrim_config_changes_total", "Changes asked for.", "result", RESULTS, counters["settings_changes"]),
     ):
         yield _labelled(CounterMetricFamily, name, meaning, label, _known(cast("Any", counts), known))
