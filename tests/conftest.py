@@ -88,3 +88,20 @@ def prometheus_tool() -> Callable[[str], str]:
         return found
 
     return find
+
+
+@pytest.fixture
+def lend_systemd() -> Callable[[Path], None]:
+    """Puts Debian's systemd for Python into a folder; skips the test where there is none for this Python."""
+
+    def lend(folder: Path) -> None:
+        debian = Path("/usr/lib/python3/dist-packages/systemd")
+        if not debian.is_dir():
+            pytest.skip("no systemd for Python here: apt install python3-systemd")
+        (folder / "systemd").symlink_to(debian)
+        environment = os.environ | {"PYTHONPATH": str(folder)}
+        tried = [sys.executable, "-c", "import systemd.journal"]
+        if subprocess.run(tried, env=environment, check=False).returncode:
+            pytest.skip(f"{debian} is for another Python than {sys.version.split()[0]}")
+
+    return lend

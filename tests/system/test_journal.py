@@ -5,12 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-DEBIAN = Path("/usr/lib/python3/dist-packages/systemd")
-"""From the Debian package python3-systemd."""
 
 OWN_RUN = 'mount -t tmpfs none /run && mkdir -p /run/systemd/journal && exec "$0" "$@"'
 
@@ -43,12 +41,14 @@ EventLog().any_event(Event("camera_lost", {"since": 1.5, "previous_lasted_s": 2.
 
 
 @pytest.mark.parametrize("has_library", [True, False], ids=["libsystemd", "socket"])
-def test_events_reach_the_journal_with_their_fields(tmp_path: Path, has_library: bool) -> None:
+def test_events_reach_the_journal_with_their_fields(
+    tmp_path: Path, lend_systemd: Callable[[Path], None], has_library: bool
+) -> None:
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip("no mount namespace can be made here: needs root")
     environment = os.environ | {"PYTHONPATH": ":".join([str(tmp_path), *sys.path])}
     if has_library:
-        with_library(tmp_path, environment)
+        lend_systemd(tmp_path)
     speak = SPEAK if has_library else f"{NO_LIBRARY}\n{SPEAK}"
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", OWN_RUN, sys.executable, "-c", LISTEN, speak],
@@ -70,14 +70,3 @@ def test_events_reach_the_journal_with_their_fields(tmp_path: Path, has_library:
         "SCRIM_PREVIOUS_LASTED_S": "2.5",
         "SCRIM_REASON": "unplugged",
     }
-
-
-def with_library(folder: Path, environment: dict[str, str]) -> None:
-    """Let the environment's first folder have systemd's library."""
-    if not DEBIAN.is_dir():
-        pytest.skip("no systemd for Python here: apt install python3-systemd")
-    (folder / "systemd").symlink_to(DEBIAN)
-    if subprocess.run(
-        [sys.executable, "-c", "import systemd.journal"], env=environment, check=False
-    ).returncode:
-        pytest.skip(f"{DEBIAN} is for another Python than {sys.version.split()[0]}")

@@ -5,12 +5,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-DEBIAN = Path("/usr/lib/python3/dist-packages/systemd")
-"""From the Debian package python3-systemd."""
 
 NO_LIBRARY = "import sys; sys.modules['systemd'] = None"
 """Takes systemd's library away."""
@@ -25,10 +23,12 @@ EventLog().any_event(Event("camera_lost", {"since": 1.5, "previous_lasted_s": 2.
 
 
 @pytest.mark.parametrize("has_library", [True, False], ids=["libsystemd", "socket"])
-def test_an_event_is_found_by_its_name(tmp_path: Path, has_library: bool) -> None:
+def test_an_event_is_found_by_its_name(
+    tmp_path: Path, lend_systemd: Callable[[Path], None], has_library: bool
+) -> None:
     environment = os.environ | {"PYTHONPATH": ":".join([str(tmp_path), *sys.path])}
     if has_library:
-        with_library(tmp_path, environment)
+        lend_systemd(tmp_path)
     reason = f"unplugged\nby hand, {has_library}"
     speak = (SPEAK if has_library else f"{NO_LIBRARY}\n{SPEAK}").replace("REASON", repr(reason))
     with (tmp_path / "stderr").open("w+") as stream:
@@ -41,17 +41,6 @@ def test_an_event_is_found_by_its_name(tmp_path: Path, has_library: bool) -> Non
     assert entry["MESSAGE"] == f"camera: lost: {reason}"
     assert (entry["SYSLOG_IDENTIFIER"], entry["PRIORITY"]) == ("scrim-core", "4")
     assert entry["SCRIM_PREVIOUS_LASTED_S"] == "2.5"
-
-
-def with_library(folder: Path, environment: dict[str, str]) -> None:
-    """Let the environment's first folder have systemd's library."""
-    if not DEBIAN.is_dir():
-        pytest.skip("no systemd for Python here: apt install python3-systemd")
-    (folder / "systemd").symlink_to(DEBIAN)
-    if subprocess.run(
-        [sys.executable, "-c", "import systemd.journal"], env=environment, check=False
-    ).returncode:
-        pytest.skip(f"{DEBIAN} is for another Python than {sys.version.split()[0]}")
 
 
 def found(*matches: str) -> dict[str, str]:
