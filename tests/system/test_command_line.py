@@ -29,9 +29,9 @@ def test_doctor_for_people_and_for_programs(scrim):
     people, programs = scrim("doctor", *HEALTHY), scrim("doctor", *HEALTHY, "--json")
     found = json.loads(programs.stdout)
     assert {"name", "is_good", "found", "mend"} == set(found[0])
-    expected = 0 if all(one["is_good"] for one in found) else 1
-    assert programs.returncode == expected
-    assert people.returncode == expected
+    assert programs.returncode == (0 if all(one["is_good"] for one in found) else 1)
+    # A machine that is busy may have time for one of them and not for the other.
+    assert people.returncode == (1 if "FAIL" in people.stdout else 0)
     for one in found:
         assert one["name"] in people.stdout
 
