@@ -12,11 +12,12 @@ import pytest
 import scrim.core.capture
 from scrim.config import Settings
 from scrim.core.changes import RESULTS
-from scrim.core.events import NAMES, Event, Observers
+from scrim.core.events import Event, Observers
 from scrim.core.metrics import Figures
 from scrim.core.service import run
 from scrim.errors import ConfigError, LocalError
 from scrim.local import Client
+from scrim.local.status import EVENT_NAMES
 
 PATIENCE_S = 60.0
 PICTURE = Path(scrim.core.capture.__file__).with_name("astronaut.png")
@@ -154,7 +155,7 @@ def test_counters_count_what_happens(core: Core) -> None:
     assert after["stages"]["total"]["counts"][-1] <= metrics["frames_submitted"]
     assert set(after["frames_dropped"]) == {"camera", "late", "no_mask", "no_buffer", "sink"}
     assert after["segmentations_skipped"] >= 0
-    assert after["events"].keys() == set(NAMES)
+    assert after["events"].keys() == set(EVENT_NAMES)
     changes = {name: after["settings_changes"][name] - before["settings_changes"][name] for name in RESULTS}
     assert changes == {"made": 1, "refused": 2, "superseded": 0, "failed": 0}
     for name in began:
