@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ def output(*command: str) -> str:
     return result.stdout + result.stderr
 
 
+@cache
 def shown(page: Path) -> str:
     """As a terminal without bold letters shows it."""
     if shutil.which("mandoc") is None:
