@@ -16,7 +16,7 @@ _PATIENCE_S = 30.0
 _MOST_LINES = 40
 
 
-class _Core:
+class Core:
     """Settings, and nothing else."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class LocalSocket:
     def __init__(self) -> None:
         self._folder = folder()
         self._path = Path(self._folder.name) / "run" / "core.sock"
-        self._core = _Core()
+        self._core = Core()
         self._server = LocalServer(self._path, self._core)
         self._server.start()
         self.seeds = [

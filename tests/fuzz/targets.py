@@ -12,6 +12,7 @@ TARGETS = {
     "image-header": "tests.fuzz.images:ImageHeader",
     "decoder": "tests.fuzz.images:Decoder",
     "uvc": "tests.fuzz.uvc:Uvc",
+    "http": "tests.fuzz.http:Http",
     "local-socket": "tests.fuzz.local_socket:LocalSocket",
     "state": "tests.fuzz.state_file:State",
 }

@@ -12,7 +12,7 @@ from tests.fuzz.mutation import KINDS, MOST_BYTES, Mutation
 from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS, make
 
-COUNTS = {"decoder": 3, "local-socket": 40, "state": 60}
+COUNTS = {"decoder": 3, "http": 15, "local-socket": 40, "state": 60}
 PATIENCE_S = 90.0
 
 
