@@ -6,19 +6,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scrim import __version__
-from scrim.config import Settings, load
-from scrim.ctl import add_ctl, add_forget
 from scrim.errors import EXIT_FAILURE, EXIT_RESTART
 from scrim.examples import give_examples
-from scrim.fleet.command import add_fleet
 from scrim.journal import start_logging
 from scrim.options import SYSTEM_CONFIG, add_settings, assigned, config_path, settings_of
-from scrim.setup.command import add_setup
+from scrim.thrift import one_blas_thread, start_sparingly
 from scrim.told import exit_status_of
 
 _MOST_PIXELS = 8192 * 8192
@@ -46,13 +44,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # OpenCV reads this once, when it is imported; its own limit would let a picture fill 3 GB.
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MOST_PIXELS))
-    options = command_line().parse_args(arguments)
+    one_blas_thread()
+    words = sys.argv[1:] if arguments is None else arguments
+    options = command_line(_first_word(words)).parse_args(words)
     start_logging(is_verbose=options.verbose, identifier=options.identifier)
     return exit_status_of(lambda: int(options.command(options)))
 
 
-def command_line() -> argparse.ArgumentParser:
-    """Every command with its options; the manual page is made from it."""
+def command_line(only: str | None = None) -> argparse.ArgumentParser:
+    """Every command with its options; the manual page is made from it.
+
+    Args:
+        only: a command, to leave the others out, if there is one of that name.
+    """
     parser = argparse.ArgumentParser(
         prog="scrim",
         description="A webcam that shows the person and not the room.",
@@ -63,27 +67,56 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
     parser.set_defaults(identifier="scrim")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (
-        _add_run,
-        add_setup,
-        add_ctl,
-        add_fleet,
-        _add_mqtt,
-        _add_core,
-        _add_gateway,
-        _add_process,
-        _add_bench,
-        _add_doctor,
-        _add_gadget,
-        _add_check,
-        _add_show,
-    ):
+    adders = _adders()
+    for add in [adders[only]] if only in adders else adders.values():
         add(commands)
     give_examples(parser)
     return parser
 
 
 Commands = Any  # argparse's own type for sub-parsers is private
+
+
+def _adders() -> dict[str, Callable[[Commands], None]]:
+    """What adds each command, in the order of the help."""
+    return {
+        "run": _add_run,
+        "setup": _add_setup,
+        "ctl": _add_ctl,
+        "fleet": _add_fleet,
+        "mqtt": _add_mqtt,
+        "core": _add_core,
+        "gateway": _add_gateway,
+        "process": _add_process,
+        "bench": _add_bench,
+        "doctor": _add_doctor,
+        "gadget": _add_gadget,
+        "check-config": _add_check,
+        "show-config": _add_show,
+    }
+
+
+def _first_word(words: Sequence[str]) -> str | None:
+    """The command: no option of the whole line takes a value that could be taken for it."""
+    return next((word for word in words if not word.startswith("-")), None)
+
+
+def _add_setup(commands: Commands) -> None:
+    from scrim.setup.command import add_setup
+
+    add_setup(commands)
+
+
+def _add_ctl(commands: Commands) -> None:
+    from scrim.ctl import add_ctl
+
+    add_ctl(commands)
+
+
+def _add_fleet(commands: Commands) -> None:
+    from scrim.fleet.command import add_fleet
+
+    add_fleet(commands)
 
 
 def _add_run(commands: Commands) -> None:
@@ -113,6 +146,8 @@ def _add_gateway(commands: Commands) -> None:
 
 
 def _add_mqtt(commands: Commands) -> None:
+    from scrim.ctl import add_forget
+
     command = commands.add_parser("mqtt", help="clean up at the MQTT broker")
     actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
     add_forget(actions)
@@ -239,16 +274,22 @@ def _forwarded(options: argparse.Namespace) -> list[str]:
 
 
 def _core(options: argparse.Namespace) -> int:
+    from scrim.core.checking import check_aside
+
+    start_sparingly()
+    patch = assigned(options)
+    settings = check_aside(partial(settings_of, options), patch)
+
     from scrim.core.service import run
     from scrim.local.place import default_path
 
     is_to_restart = run(
-        settings_of(options),
+        settings(),
         default_path(),
         _stop_signal(),
         is_patient=not options.strict,
         plays_demo=options.demo,
-        assigned=assigned(options),
+        assigned=patch,
     )
     return EXIT_RESTART if is_to_restart else 0
 
@@ -319,12 +360,15 @@ def _check_config(options: argparse.Namespace) -> int:
     if path is None:
         print(f"scrim: {SYSTEM_CONFIG} is not there; the defaults are in effect, and they are good")
         return 0
+    from scrim.config import load
+
     load(path)
     print(f"scrim: {path} is good")
     return 0
 
 
 def _show_config(options: argparse.Namespace) -> int:
+    from scrim.config import Settings
     from scrim.reference import as_toml
 
     settings = settings_of(options)

@@ -3,10 +3,12 @@
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scrim.config import Settings, load
 from scrim.patch import combine, parse_assignment
+
+if TYPE_CHECKING:
+    from scrim.config import Settings
 
 SYSTEM_CONFIG = Path("/etc/scrim/scrim.toml")
 
@@ -26,12 +28,14 @@ def add_settings(command: argparse.ArgumentParser) -> None:
     )
 
 
-def settings_of(options: argparse.Namespace) -> Settings:
+def settings_of(options: argparse.Namespace) -> "Settings":
     """The file's, with the command line's over them.
 
     Raises:
         ConfigError: they are wrong; lists every problem.
     """
+    from scrim.config import Settings, load
+
     path = config_path(options.config)
     settings = load(path) if path else Settings()
     return settings.patched(assigned(options))

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from scrim.config.gadget import GadgetSettings
 from scrim.config.kinds import EffectName, SinkURL
 from scrim.config.memory import MemorySettings
+from scrim.config.reading import LIVE_KEYS, REPLACEMENT, effect_of, live_keys_of, shown_of
 from scrim.config.rtsp import RtspSettings
 from scrim.config.sections import (
     BlurSettings,
@@ -35,35 +36,6 @@ from scrim.image_url import scheme_of, without_secrets
 from scrim.patch import expand, merge
 from scrim.problems import problems_of
 from scrim.wording import show
-
-LIVE_KEYS = frozenset(
-    {
-        "camera.is_enabled",
-        "camera.width",
-        "camera.height",
-        "camera.frame_rate",
-        "camera.mirror",
-        "camera.rotate",
-        "model.name",
-        "model.form",
-        "budget.is_adaptive",
-        "background_blur",
-        "background_replacement",
-        "matte",
-        "person",
-        "framing",
-        "processing_budget_per_frame",
-        "filter_cpu_utilization",
-        "reporting_period_ms",
-    }
-)
-"""What a patch may change while scrim runs: whole sections, and single keys of others.
-
-Devices, paths and privacy stay with the local file. A model is one of those that lie on this machine.
-"""
-
-FIXED_KEYS = ("width", "height", "frame_rate")
-"""Of the camera: the format going out is fixed for the life of the process."""
 
 
 class Settings(Section):
@@ -125,11 +97,7 @@ class Settings(Section):
     @property
     def effect(self) -> EffectName:
         """The effect in one word."""
-        if self.background_blur.is_enabled:
-            return "blur"
-        if not self.background_replacement.is_enabled:
-            return "off"
-        return "color" if self.background_replacement.background_image_url is None else "image"
+        return effect_of(self)
 
     def patched(self, patch: Mapping[str, Any], *, live: bool = False) -> "Settings":
         """A copy with a patch applied, checked whole; this document stays as it is.
@@ -159,22 +127,16 @@ class Settings(Section):
 
     def _recognise_image(self, changes: dict[str, Any]) -> None:
         """What stands for the image in effect where its URL holds a secret means that image."""
-        url, replacement = self.background_replacement.background_image_url, changes.get(_REPLACEMENT)
+        url, replacement = self.background_replacement.background_image_url, changes.get(REPLACEMENT)
         if url is not None and isinstance(replacement, Mapping):
             given = replacement.get("background_image_url")
             if given == without_secrets(url):
-                changes[_REPLACEMENT] = {**replacement, "background_image_url": url}
+                changes[REPLACEMENT] = {**replacement, "background_image_url": url}
 
     def without_secrets(self) -> dict[str, Any]:
         """All settings as JSON values, without what stands in an image's URL for a password or as a query."""
-        document = self.model_dump(mode="json")
-        url = self.background_replacement.background_image_url
-        if url is not None:
-            document[_REPLACEMENT]["background_image_url"] = without_secrets(url)
-        return document
+        return shown_of(self)
 
-
-_REPLACEMENT = "background_replacement"
 
 _NO_IMAGE = Problem(
     "effect",
@@ -195,37 +157,6 @@ def from_document(document: Mapping[str, Any], where: str = "settings") -> Setti
     except ValidationError as error:
         problems = problems_of(error, Settings)
         raise ConfigError(list(dict.fromkeys([*problems, *_contradictions(document)])), where) from None
-
-
-def restart_needed(running: Settings, wanted: Settings) -> tuple[str, ...]:
-    """The keys whose values come into effect when the core is started again.
-
-    Args:
-        running: what the core was started with.
-        wanted: what has been set since.
-    """
-    before, after = running.camera, wanted.camera
-    keys = [key for key in FIXED_KEYS if getattr(before, key) != getattr(after, key)]
-    if (before.rotate - after.rotate) % 180:  # another shape is asked of the camera
-        keys.append("rotate")
-    return tuple(f"camera.{key}" for key in keys)
-
-
-def live_part(settings: Settings) -> dict[str, Any]:
-    """What of the settings may be changed while scrim runs, as JSON values by section and key."""
-    whole = settings.model_dump(mode="json")
-    part: dict[str, Any] = {}
-    for section, value in whole.items():
-        if section in LIVE_KEYS:
-            part[section] = value
-        elif inner := {key: value[key] for key in live_keys_of(section)}:
-            part[section] = inner
-    return part
-
-
-def live_keys_of(section: str) -> list[str]:
-    """The keys of a section that may be changed while scrim runs, where not all of it may."""
-    return sorted(key.partition(".")[2] for key in LIVE_KEYS if key.startswith(f"{section}."))
 
 
 def _live_and_local(changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from scrim.config.kinds import PictureSize, UsbId, each_once
+from scrim.config.reading import wish_of
 from scrim.config.sections import Section, setting
 from scrim.uvc.offers import FourCC, Speed, Wish, offers_at
 
@@ -104,6 +105,4 @@ class GadgetSettings(Section):
     @property
     def wish(self) -> Wish:
         """What is to be offered to hosts."""
-        pairs = (size.partition("x") for size in self.sizes)
-        sizes = [(int(width), int(height)) for width, _, height in pairs]
-        return Wish(self.formats, sizes, self.frame_rates, self.packet_bytes)
+        return wish_of(self)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from scrim.config.document import FIXED_KEYS, LIVE_KEYS, Settings
+from scrim.config.document import Settings
+from scrim.config.reading import FIXED_KEYS, LIVE_KEYS
 
 IS_LIVE = "isLive"
 """Marks a setting that may be changed while scrim runs; every other stands in the settings file alone."""

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from scrim.config import Settings
 from scrim.core.composite.placeholder import Reason
 from scrim.errors import ConfigError, LocalError, Problem, ScrimError
 from scrim.patch import expand
+
+if TYPE_CHECKING:
+    from scrim.config import Settings
 
 FIRST_RETRY_S = 2.0
 LAST_RETRY_S = 60.0
@@ -35,7 +37,7 @@ class InEffect:
         is_remembered: they are to survive a restart.
     """
 
-    settings: Settings
+    settings: "Settings"
     revision: int
     restart_needed: tuple[str, ...] = ()
     is_remembered: bool = True
@@ -72,9 +74,9 @@ class Change:
         brings_model: the model of the settings takes the place of the one that stood in for it.
     """
 
-    apply: Callable[[Settings], Settings]
+    apply: "Callable[[Settings], Settings]"
     patch: Mapping[str, Any]
-    wanted: Settings
+    wanted: "Settings"
     terms: Terms = NO_TERMS
     answer: "Future[InEffect]" = field(default_factory=Future)
     is_back: bool = False
@@ -95,7 +97,7 @@ def answer_of(in_effect: InEffect) -> dict[str, Any]:
     }
 
 
-def hidden_by(settings: Settings) -> Reason | None:
+def hidden_by(settings: "Settings") -> Reason | None:
     """Why these settings show no camera picture at all; None when they show one."""
     return Reason.EFFECT_OFF if settings.effect == "off" and not settings.privacy.allow_raw else None
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scrim.config import Settings, restart_needed
+from scrim.config import restart_needed
 from scrim.core.changes import (
     FIRST_RETRY_S,
     LAST_RETRY_S,
@@ -38,6 +38,9 @@ from scrim.errors import ConfigError, ImageError, LocalError, ModelError, Proble
 from scrim.image_header import FORMATS
 from scrim.image_url import shown
 from scrim.patch import switches_effect
+
+if TYPE_CHECKING:
+    from scrim.config import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -74,12 +77,12 @@ class Control:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: "Settings",
         pipeline: Pipeline,
         outlet: Outlet,
         images: Images | None = None,
         *,
-        base: Settings | None = None,
+        base: "Settings | None" = None,
         revision: int = 1,
         switch: PrivacySwitch | None = None,
         models: Models | None = None,
@@ -111,7 +114,7 @@ class Control:
         return self._in_effect
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> "Settings":
         """In effect now."""
         return self._in_effect.settings
 
@@ -143,7 +146,7 @@ class Control:
         """As ``submit``, back to the settings of the local file."""
         return self._submit(lambda _: self._base, {})
 
-    def change(self, patch: Mapping[str, Any]) -> Settings:
+    def change(self, patch: Mapping[str, Any]) -> "Settings":
         """As ``submit`` and ``step`` in one, where no other thread steps.
 
         Returns:
@@ -183,7 +186,7 @@ class Control:
             change.answer.set_exception(self._telling(LocalError("scrim is stopping; nothing was changed")))
 
     def _submit(
-        self, apply: Callable[[Settings], Settings], patch: Mapping[str, Any], terms: Terms = NO_TERMS
+        self, apply: "Callable[[Settings], Settings]", patch: Mapping[str, Any], terms: Terms = NO_TERMS
     ) -> "Future[InEffect]":
         try:
             return self._queued(apply, patch, terms)
@@ -192,7 +195,7 @@ class Control:
             raise self._telling(error) from None
 
     def _queued(
-        self, apply: Callable[[Settings], Settings], patch: Mapping[str, Any], terms: Terms
+        self, apply: "Callable[[Settings], Settings]", patch: Mapping[str, Any], terms: Terms
     ) -> "Future[InEffect]":
         with self._lock:
             change = Change(apply, patch, apply(self._expected()), terms)
@@ -203,7 +206,7 @@ class Control:
             self._lock.notify_all()
         return change.answer
 
-    def _expected(self) -> Settings:
+    def _expected(self) -> "Settings":
         """The settings once everything on its way is done but what the next request would overtake."""
         on_its_way = [self._making, *self._waiting] if self._making else self._waiting
         settled = [
@@ -268,7 +271,7 @@ class Control:
             raise ConfigError([RAW_NOT_ALLOWED], "request")
         return self.in_effect
 
-    def _swap(self, wanted: Settings, *, is_remembered: bool = True, brings_model: bool = False) -> None:
+    def _swap(self, wanted: "Settings", *, is_remembered: bool = True, brings_model: bool = False) -> None:
         is_other = wanted.model != self.settings.model
         candidate = self._candidate(wanted) if is_other or brings_model else None
         try:
@@ -286,7 +289,7 @@ class Control:
         self._in_effect, self.missing = InEffect(wanted, look.revision, needed, is_remembered), None
         self._retry_s = FIRST_RETRY_S
 
-    def _candidate(self, wanted: Settings) -> Candidate | None:
+    def _candidate(self, wanted: "Settings") -> Candidate | None:
         """Another model, ready to be used; None where it stays the same."""
         if self._models is None:
             return None
@@ -301,7 +304,7 @@ class Control:
         if candidate and self._models:
             self._models.discard(candidate)
 
-    def _prepare(self, wanted: Settings, revision: int) -> Look:
+    def _prepare(self, wanted: "Settings", revision: int) -> Look:
         """Everything that can fail or take long; nothing is touched."""
         loads = self._loads(wanted)
         if loads and self._is_overtaken():
@@ -312,7 +315,7 @@ class Control:
             raise superseded()
         return look
 
-    def _loads(self, wanted: Settings) -> bool:
+    def _loads(self, wanted: "Settings") -> bool:
         url = image_url(wanted)
         return url is not None and not self._images.has(url)
 

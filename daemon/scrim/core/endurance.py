@@ -2,14 +2,17 @@
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from scrim.config import Settings
 from scrim.core.changes import InEffect
 from scrim.core.crashes import CrashRecord
 from scrim.core.events import Event, memory_high
 from scrim.core.remember import Memory
 from scrim.core.state import settings_document
 from scrim.rss_guard import RssGuard
+
+if TYPE_CHECKING:
+    from scrim.config import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +37,7 @@ class Endurance:
         self,
         record: CrashRecord,
         guard: RssGuard,
-        base: Settings,
+        base: "Settings",
         memory: Memory,
         in_effect: Callable[[], InEffect],
         notify: Callable[[Event], None],

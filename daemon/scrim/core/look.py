@@ -1,8 +1,9 @@
 """From settings to what goes out: everything that can fail is done here, before anything is touched."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from scrim.config import Settings, blur_sigma_px, strength_number
+from scrim.config import blur_sigma_px, strength_number
 from scrim.core.composite.base import Background
 from scrim.core.composite.blur import BlurBackground
 from scrim.core.composite.replace import PictureBackground, color_picture, fitted_picture
@@ -14,9 +15,12 @@ from scrim.errors import ImageError
 from scrim.image_url import is_fetched, shown
 from scrim.places import BACKGROUND_FOLDERS
 
+if TYPE_CHECKING:
+    from scrim.config import Settings
+
 
 def prepare_look(
-    settings: Settings,
+    settings: "Settings",
     size: tuple[int, int],
     revision: int,
     folders: tuple[Path, ...] = BACKGROUND_FOLDERS,
@@ -36,13 +40,13 @@ def prepare_look(
     return make_look(settings, size, revision, load_background(url, folders) if url else None)
 
 
-def image_url(settings: Settings) -> str | None:
+def image_url(settings: "Settings") -> str | None:
     """The image that must be loaded before these settings can be in effect; None when it takes none."""
     return settings.background_replacement.background_image_url if settings.effect == "image" else None
 
 
 def first_look(
-    settings: Settings, size: tuple[int, int], revision: int, images: Images, *, is_strict: bool
+    settings: "Settings", size: tuple[int, int], revision: int, images: Images, *, is_strict: bool
 ) -> tuple[Look, str | None]:
     """The look at start: black stands in for an image that is not there yet, so that nothing waits for it.
 
@@ -74,7 +78,7 @@ def first_look(
     return make_look(settings, size, revision, image), None
 
 
-def make_look(settings: Settings, size: tuple[int, int], revision: int, image: Image | None) -> Look:
+def make_look(settings: "Settings", size: tuple[int, int], revision: int, image: Image | None) -> Look:
     """Make ready what the settings ask for.
 
     Args:
@@ -102,7 +106,7 @@ def make_look(settings: Settings, size: tuple[int, int], revision: int, image: I
     )
 
 
-def kept_regions(settings: Settings) -> KeepRegions | None:
+def kept_regions(settings: "Settings") -> KeepRegions | None:
     """Parts of the room that the local file always shows; None for none.
 
     Raises:
@@ -115,7 +119,7 @@ def kept_regions(settings: Settings) -> KeepRegions | None:
     return KeepRegions([Rectangle(*region) for region in keep.regions], picture)
 
 
-def _background(settings: Settings, size: tuple[int, int], image: Image | None) -> Background | None:
+def _background(settings: "Settings", size: tuple[int, int], image: Image | None) -> Background | None:
     if settings.effect == "off":
         return None
     if settings.effect == "blur":
@@ -126,6 +130,6 @@ def _background(settings: Settings, size: tuple[int, int], image: Image | None) 
     return PictureBackground(fitted_picture(image, size, replacement.fit))
 
 
-def _blur(settings: Settings, size: tuple[int, int], coarser: int = 0) -> BlurBackground:
+def _blur(settings: "Settings", size: tuple[int, int], coarser: int = 0) -> BlurBackground:
     strength = strength_number(settings.background_blur.strength)
     return BlurBackground(size, blur_sigma_px(strength, size[1]), coarser)

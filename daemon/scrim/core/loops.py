@@ -124,11 +124,17 @@ class OutletLoop:
         self.showing: Origin = "placeholder"
         self.picture_pts_ns: int | None = None
 
+    def begin(self) -> None:
+        """Deliver the placeholder, so that it is the first thing whatever comes how soon."""
+        self._deliver(self._outlet.placeholder())
+
     def step(self) -> None:
         """Deliver one picture."""
         frame = self._outlet.take()
-        if frame is None:
-            return
+        if frame is not None:
+            self._deliver(frame)
+
+    def _deliver(self, frame: SafeFrame) -> None:
         for mailbox in self._mailboxes:
             mailbox.put(frame)
         self._count(frame)

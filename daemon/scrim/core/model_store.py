@@ -1,6 +1,5 @@
 """Models given by URL: fetched once, checked, and kept for ever under their hash."""
 
-import hashlib
 import logging
 import os
 import tempfile
@@ -156,6 +155,8 @@ def _keep(file: ModelFile, spec: ModelSpec) -> None:
 
 
 def _write(file: ModelFile, spec: ModelSpec, handle: int) -> None:
+    import hashlib
+
     digest, start = hashlib.sha256(), 0
     with os.fdopen(handle, "wb") as stream:
         while piece := file.read(start, _PIECE_BYTES):

@@ -4,10 +4,10 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scrim.config import ModelSettings, Settings
 from scrim.core.finder import Checked, MaskFinder
 from scrim.core.model_store import ModelStore
 from scrim.core.pipeline import Pipeline
@@ -17,12 +17,15 @@ from scrim.core.segment.model import ModelSpec, NotFetchedError
 from scrim.errors import ConfigError, ModelError, Problem, SegmentError
 from scrim.local.model_files import ANSWER_S, Progress
 
+if TYPE_CHECKING:
+    from scrim.config import ModelSettings, Settings
+
 logger = logging.getLogger(__name__)
 
 _FIRST_RETRY_S = 2.0
 _LAST_RETRY_S = 60.0
 
-Load = Callable[[ModelSettings], LoadedModel]
+Load = Callable[["ModelSettings"], LoadedModel]
 """Loads a model; raises ModelError."""
 
 
@@ -37,8 +40,8 @@ class FirstModel:
         awaited: the files that are missing of the settings' own; empty where that one is used.
     """
 
-    settings: ModelSettings
-    in_use: ModelSettings
+    settings: "ModelSettings"
+    in_use: "ModelSettings"
     model: LoadedModel
     awaited: tuple[ModelSpec, ...] = ()
 
@@ -53,7 +56,7 @@ class Candidate:
         finder: what the pipeline uses of it; None where the pipeline has no model.
     """
 
-    settings: ModelSettings
+    settings: "ModelSettings"
     model: LoadedModel
     finder: MaskFinder | None
 
@@ -101,7 +104,7 @@ class Models:
         """The model in use."""
         return self._in_use.model
 
-    def prepare(self, wanted: ModelSettings) -> Candidate:
+    def prepare(self, wanted: "ModelSettings") -> Candidate:
         """The model that is wanted: the one in use, or another, loaded and tried on an empty picture.
 
         Raises:
@@ -119,7 +122,7 @@ class Models:
             model.segmenter.close()
             raise
 
-    def refused(self, wanted: ModelSettings, error: ModelError) -> ConfigError:
+    def refused(self, wanted: "ModelSettings", error: ModelError) -> ConfigError:
         """What to answer of a model that cannot be used: which key, which value, and what would be right."""
         is_form = wanted.name == self._in_use.settings.name
         key, value = ("form", wanted.form) if is_form else ("name", wanted.name)
@@ -210,7 +213,7 @@ class Models:
         self.current.segmenter.close()
 
 
-def first_model(wanted: ModelSettings, base: ModelSettings, load: Load = load_model) -> FirstModel:
+def first_model(wanted: "ModelSettings", base: "ModelSettings", load: Load = load_model) -> FirstModel:
     """The model to start with.
 
     One that was chosen at run time and cannot be used any more gives way to the settings file's. For one that
@@ -236,7 +239,7 @@ def first_model(wanted: ModelSettings, base: ModelSettings, load: Load = load_mo
         return first_model(base, base, load)
 
 
-def first_small_model(settings: Settings) -> tuple[Segmenter | None, tuple[ModelSpec, ...]]:
+def first_small_model(settings: "Settings") -> tuple[Segmenter | None, tuple[ModelSpec, ...]]:
     """The smaller model of the budget, where one is configured and here; and what files are missing of it.
 
     Raises:
@@ -249,12 +252,16 @@ def first_small_model(settings: Settings) -> tuple[Segmenter | None, tuple[Model
         return None, error.specs
 
 
-def _standing_in(wanted: ModelSettings, base: ModelSettings, load: Load, why: NotFetchedError) -> FirstModel:
+def _standing_in(
+    wanted: "ModelSettings", base: "ModelSettings", load: Load, why: NotFetchedError
+) -> FirstModel:
     if base != wanted:
         try:
             return FirstModel(wanted, base, load(base), why.specs)
         except ModelError as error:
             logger.warning("%s", error)
+    from scrim.config import ModelSettings
+
     default = base.model_copy(update={"name": ModelSettings().name, "form": "auto"})
     return FirstModel(wanted, default, load(default), why.specs)
 

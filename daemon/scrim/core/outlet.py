@@ -114,6 +114,10 @@ class Outlet:
             self._last_ns = self._clock_ns() - self._patience_ns
             self._condition.notify()
 
+    def placeholder(self) -> SafeFrame:
+        """The placeholder, as it would play now."""
+        return self._painter.paint(self.reason, self._revision)
+
     def take(self) -> SafeFrame | None:
         """Wait for the next picture to deliver, about a tenth of a second at most.
 
@@ -132,5 +136,5 @@ class Outlet:
             age_ns = now_ns - self._last_ns
             if age_ns >= self._patience_ns:
                 self._last = self._shown_reason = None
-                return self._painter.paint(self.reason, self._revision)
+                return self.placeholder()
             return self._last if age_ns < HOLD_S * 1e9 else None

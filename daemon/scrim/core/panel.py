@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal
 
-from scrim.config import PanelSettings
 from scrim.core.privacy import Privacy, PrivacySwitch
 from scrim.core.state import state_path
 from scrim.errors import DeviceError
@@ -22,6 +21,8 @@ from scrim.statefile import Document, StateFile
 if TYPE_CHECKING:
     from gpiozero import LED, Button
     from gpiozero.pins import Factory
+
+    from scrim.config import PanelSettings
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,11 @@ class Panel:
     """
 
     def __init__(
-        self, settings: PanelSettings, switch: PrivacySwitch, memory: StateFile, pins: "Factory | None" = None
+        self,
+        settings: "PanelSettings",
+        switch: PrivacySwitch,
+        memory: StateFile,
+        pins: "Factory | None" = None,
     ) -> None:
         self._switch = switch
         self._memory = memory
@@ -92,7 +97,7 @@ class Panel:
         """Let go of the pins; the lights go out."""
         self._open.close()
 
-    def _take(self, settings: PanelSettings, stack: ExitStack, pins: "Factory") -> None:
+    def _take(self, settings: "PanelSettings", stack: ExitStack, pins: "Factory") -> None:
         lamps = {
             "off": settings.off_led_pin,
             "protected": settings.protected_led_pin,
@@ -124,7 +129,7 @@ class Panel:
 
 def start_panel(
     stack: ExitStack,
-    settings: PanelSettings,
+    settings: "PanelSettings",
     privacy: Privacy,
     showing: Callable[[], Origin],
     pins: "Factory | None",
@@ -169,7 +174,7 @@ def light_of(showing: Origin, *, is_private: bool) -> Light:
     return "raw" if showing == "raw" else "protected"
 
 
-def is_wanted(settings: PanelSettings) -> bool:
+def is_wanted(settings: "PanelSettings") -> bool:
     """Whether anything is connected."""
     return any(
         pin is not None

@@ -3,13 +3,16 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from scrim.config import Settings
 from scrim.core.budget import Budget, Change, Level, ladder
 from scrim.core.events import Event, FilterMonitor, StateWatch
 from scrim.core.health import HealthReader
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import FULL_QUALITY, Pipeline
+
+if TYPE_CHECKING:
+    from scrim.config import Settings
 
 HEALTH_INTERVAL_S = 1.0
 """How often the board's temperature and supply are read."""
@@ -33,7 +36,7 @@ class Regulator:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: "Settings",
         frame_rate: float,
         pipeline: Pipeline,
         outlet: Outlet,
@@ -66,7 +69,7 @@ class Regulator:
         """Why that is not full quality; None when it is."""
         return self._budget.reason if self._settings.budget.is_adaptive else None
 
-    def follow(self, settings: Settings) -> None:
+    def follow(self, settings: "Settings") -> None:
         """Do as other settings say."""
         with self._lock:
             before, self._settings = self._settings, settings
@@ -125,19 +128,19 @@ class Regulator:
         every = 1 if self._settings.budget.reuse_masks else level.every
         self._outlet.expect(every / self._frame_rate)
 
-    def _make_budget(self, settings: Settings) -> Budget:
+    def _make_budget(self, settings: "Settings") -> Budget:
         levels = ladder(settings.matte.refine, self._has_small_model, self._frame_rate)
         return Budget(levels, settings.processing_budget_per_frame, 1000 / self._frame_rate)
 
 
-def _ladder_of(settings: Settings) -> tuple[object, ...]:
+def _ladder_of(settings: "Settings") -> tuple[object, ...]:
     """What decides of the levels; when it is another, the budget starts at full quality again."""
     return settings.matte.refine, settings.model, settings.budget.is_adaptive
 
 
-def _reporting(settings: Settings) -> tuple[float, float]:
+def _reporting(settings: "Settings") -> tuple[float, float]:
     return settings.reporting_period_ms, settings.filter_cpu_utilization
 
 
-def _make_monitor(settings: Settings, frame_rate: float) -> FilterMonitor:
+def _make_monitor(settings: "Settings", frame_rate: float) -> FilterMonitor:
     return FilterMonitor(frame_rate, *_reporting(settings))

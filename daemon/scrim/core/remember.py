@@ -3,13 +3,15 @@
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scrim.config import Settings
 from scrim.core.changes import InEffect
 from scrim.core.state import remembered_settings, restored_settings, settings_document
 from scrim.errors import ConfigError, StateError
 from scrim.statefile import Document, StateFile
+
+if TYPE_CHECKING:
+    from scrim.config import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +25,7 @@ class Memory:
         assigned: the command line's patch, which wins over what is remembered.
     """
 
-    def __init__(self, file: StateFile, base: Settings, assigned: Mapping[str, Any]) -> None:
+    def __init__(self, file: StateFile, base: "Settings", assigned: Mapping[str, Any]) -> None:
         self._file = file
         self._base = base
         self._assigned = assigned

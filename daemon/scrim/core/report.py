@@ -3,10 +3,10 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from scrim import __version__
-from scrim.config import Settings, strength_name, strength_number
+from scrim.config import strength_name, strength_number
 from scrim.core.capture.base import CameraDetails
 from scrim.core.capture_loop import CaptureLoop
 from scrim.core.control import Control
@@ -36,6 +36,9 @@ from scrim.local.status import (
     State,
     Status,
 )
+
+if TYPE_CHECKING:
+    from scrim.config import Settings
 
 FEED_NAME = "feed"
 """What people call the sink that the gateway reads."""
@@ -253,7 +256,7 @@ class Report:
         }
 
 
-def _effect(settings: Settings, missing: str | None) -> EffectStatus:
+def _effect(settings: "Settings", missing: str | None) -> EffectStatus:
     image = settings.background_replacement.background_image_url
     strength, replacement = settings.background_blur.strength, settings.background_replacement
     return {

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from scrim.config import Settings
 from scrim.core.answers import Answers
 from scrim.core.capture.base import Source
 from scrim.core.capture.first import FirstCamera
@@ -65,9 +64,12 @@ from scrim.local.server import LocalServer
 from scrim.notify import notifier, watchdog_interval_s
 from scrim.rss_guard import CORE, RssGuard, limit_mb
 from scrim.statefile import StateFile
+from scrim.thrift import settle
 
 if TYPE_CHECKING:
     from gpiozero.pins import Factory
+
+    from scrim.config import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -75,12 +77,15 @@ _SUPERVISION_INTERVAL_S = 0.25
 _WAITING_INTERVAL_S = 0.1
 """While the camera rests: who begins to watch does not want to wait."""
 
+_START_S = 10.0
+"""After so long everything that stays is there, also where no camera is."""
+
 _POOL_FRAMES = 8
 """One being made, one fresh and one last in the outlet, one in each mailbox and one in each sink's hands."""
 
 
 def run(
-    settings: Settings,
+    settings: "Settings",
     socket_path: Path,
     stop: threading.Event,
     *,
@@ -109,7 +114,7 @@ def run(
         ScrimError: something cannot be used and no waiting will cure it.
     """
     cv2.setNumThreads(1)
-    started_s, is_to_restart = time.monotonic(), threading.Event()
+    started_s, is_to_restart, is_settled = time.monotonic(), threading.Event(), False
 
     def restart() -> None:
         is_to_restart.set()
@@ -149,7 +154,14 @@ def run(
             why = filtering.models.current.delegate_error
             output.watch.delegate(is_lost=why is not None, reason=why)
             endurance.step()
+            if not is_settled and (output.loop.showing != "placeholder" or _is_late(started_s)):
+                is_settled = True
+                settle()
     return is_to_restart.is_set()
+
+
+def _is_late(started_s: float) -> bool:
+    return time.monotonic() - started_s > _START_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +211,7 @@ class _Core:
 
 
 def _start_output(
-    stack: ExitStack, settings: Settings, listening: Iterable[object], *, is_safe_mode: bool
+    stack: ExitStack, settings: "Settings", listening: Iterable[object], *, is_safe_mode: bool
 ) -> _Output:
     camera = settings.camera
     caps = Caps(camera.width, camera.height, camera.frame_rate)
@@ -215,13 +227,15 @@ def _start_output(
     watch = StateWatch(observers.notify)
     sinks = _start_sinks(stack, settings, caps, feed, painter, Shutter(privacy, HOST_PARTY))
     loop = OutletLoop(outlet, [sink.mailbox for sink in sinks], watch)
+    loop.begin()
     stack.enter_context(running("outlet", loop.step))
     stack.callback(say_goodbye, outlet, loop, sinks)
     return _Output(caps, outlet, feed, sinks, loop, observers, events, watch, privacy, demand, is_safe_mode)
+    return _Output(caps, outlet, feed, sinks, loop, observers, events, watch, privacy, demand)
 
 
 def _start_filtering(
-    stack: ExitStack, settings: Settings, start: InEffect, output: _Output, *, is_patient: bool
+    stack: ExitStack, settings: "Settings", start: InEffect, output: _Output, *, is_patient: bool
 ) -> _Filtering:
     caps, outlet = output.caps, output.outlet
     load = load_nothing if output.is_safe_mode else load_model
@@ -382,7 +396,7 @@ def _count_errors(stack: ExitStack) -> ErrorCount:
 
 def _start_sinks(
     stack: ExitStack,
-    settings: Settings,
+    settings: "Settings",
     caps: Caps,
     feed: FeedWriter,
     painter: PlaceholderPainter,

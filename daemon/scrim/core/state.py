@@ -3,12 +3,15 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scrim.config import Settings, live_part
+from scrim.config import live_part
 from scrim.errors import StateError
 from scrim.places import state_folder
 from scrim.statefile import Document, StateFile
+
+if TYPE_CHECKING:
+    from scrim.config import Settings
 
 
 def state_path(environment: Mapping[str, str] = os.environ) -> Path:
@@ -16,7 +19,7 @@ def state_path(environment: Mapping[str, str] = os.environ) -> Path:
     return state_folder(environment) / "state.json"
 
 
-def settings_document(base: Settings, wanted: Settings, revision: int) -> Document:
+def settings_document(base: "Settings", wanted: "Settings", revision: int) -> Document:
     """What is to be remembered.
 
     Args:
@@ -27,7 +30,7 @@ def settings_document(base: Settings, wanted: Settings, revision: int) -> Docume
     return {"revision": revision, "patch": _difference(live_part(base), live_part(wanted))}
 
 
-def remembered_settings(file: StateFile, base: Settings) -> tuple[Settings, int] | None:
+def remembered_settings(file: StateFile, base: "Settings") -> "tuple[Settings, int] | None":
     """The settings as they were when scrim ended.
 
     Only what may be changed at run time is taken from the file, so that it can neither name devices nor allow
@@ -44,7 +47,7 @@ def remembered_settings(file: StateFile, base: Settings) -> tuple[Settings, int]
     return restored_settings(document, base) if document is not None else None
 
 
-def restored_settings(document: Document, base: Settings) -> tuple[Settings, int]:
+def restored_settings(document: Document, base: "Settings") -> "tuple[Settings, int]":
     """What a document of ``settings_document`` says: the settings and their revision.
 
     Raises:

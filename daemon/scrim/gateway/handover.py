@@ -9,8 +9,9 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from scrim.config.plain import plain
 
 if TYPE_CHECKING:
     from scrim.config import Settings
@@ -75,21 +76,3 @@ def received(handle: int) -> Received:
         if value is not None:
             os.environ[name] = value
     return Received(plain(document["settings"]), document["schema"], document["is_verbose"])
-
-
-def plain(document: Mapping[str, Any]) -> "Settings":
-    """Settings that can be read by attribute like the real ones, and need no library."""
-    sections = {
-        key: _section(value) if isinstance(value, Mapping) else _plain(value)
-        for key, value in document.items()
-    }
-    return cast("Settings", SimpleNamespace(**sections))
-
-
-def _section(section: Mapping[str, Any]) -> SimpleNamespace:
-    """A section, of which a value may be a table of its own."""
-    return SimpleNamespace(**{key: _plain(value) for key, value in section.items()})
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    return tuple(map(_plain, value)) if isinstance(value, list) else value

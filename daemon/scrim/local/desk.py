@@ -10,7 +10,7 @@
 The token cannot be guessed, so an answer may come over another connection than the request.
 """
 
-import secrets
+import os
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -46,7 +46,7 @@ class Wanted(Generic[T]):
     """
 
     url: str
-    token: str = field(default_factory=lambda: secrets.token_hex(16))
+    token: str = field(default_factory=lambda: os.urandom(16).hex())
     done: threading.Event = field(default_factory=threading.Event)
     found: T | None = None
     error: str = ""
@@ -171,9 +171,11 @@ class Desk(ABC, Generic[T]):
         Raises:
             LocalError: nobody waits for it, or it is not what was agreed on.
         """
+        from secrets import compare_digest  # brings OpenSSL: 4 MB, and most cores never need it
+
         with self._lock:
             wanted = self._wanted
-            if wanted is None or not secrets.compare_digest(text_of(params, "token"), wanted.token):
+            if wanted is None or not compare_digest(text_of(params, "token"), wanted.token):
                 raise LocalError("token: nobody waits for this; it came too late")
             self._heed(wanted, method, params, fd)
         return {}

@@ -3,12 +3,15 @@
 import difflib
 import errno
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from scrim.config import ControlValue
 from scrim.core.node_controls import Control
 from scrim.core.videodev2 import Node
 
-Wishes = Mapping[str, ControlValue]
+if TYPE_CHECKING:
+    from scrim.config import ControlValue
+
+Wishes = Mapping[str, "ControlValue"]
 """Control names, as v4l2-ctl spells them, to values: numbers, booleans, or names of a menu's items."""
 
 
@@ -53,7 +56,7 @@ def described(control: Control) -> str:
     return stands + _named(control, control.default) + (f"; {state}" if state else "")
 
 
-def _set(node: Node, control: Control, value: ControlValue) -> str | None:
+def _set(node: Node, control: Control, value: "ControlValue") -> str | None:
     """Set one control; why not, if it cannot be."""
     number = _number(control, value)
     if number is None:
@@ -71,7 +74,7 @@ def _set(node: Node, control: Control, value: ControlValue) -> str | None:
     return None
 
 
-def _number(control: Control, value: ControlValue) -> int | None:
+def _number(control: Control, value: "ControlValue") -> int | None:
     """The value as the driver wants it; None when it is none of the control's."""
     if isinstance(value, str):
         named = {item.lower(): number for number, item in control.items.items()}
@@ -101,5 +104,5 @@ def _named(control: Control, value: int | None) -> str:
     return f'"{control.items[value]}"' if value in control.items else str(value)
 
 
-def _shown(value: ControlValue) -> str:
+def _shown(value: "ControlValue") -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -88,7 +88,7 @@ class Person:
         self._size = size
         self._cut_out, self._alpha = _load()
         width, height = size
-        self._warped = np.empty((3, height, width), np.uint8)
+        self._warped = Planes.of(np.empty((height * 3 // 2, width), np.uint8))
         self._warped_alpha = Planes.of(np.empty((height * 3 // 2, width), np.uint8))
 
     @property
@@ -121,7 +121,7 @@ class Person:
             if index < 2:
                 _warp(self._alpha.u if shift else self._alpha.y, matrix, place, keep)
                 cv2.bitwise_not(keep, dst=keep)
-            person = self._warped[index, :rows, :columns]
+            person = (self._warped.y, self._warped.u, self._warped.v)[index][:rows, :columns]
             _warp((self._cut_out.y, self._cut_out.u, self._cut_out.v)[index], matrix, place, person)
             cv2.multiply(view, keep, dst=view, scale=1 / 255)
             cv2.add(view, person, dst=view)
@@ -144,7 +144,7 @@ def _warp(source: Plane, matrix: NDArray[np.float64], place: tuple[int, int], ta
 
 def _load() -> tuple[Planes, Planes]:
     """The cut-out's planes, already multiplied by alpha, and alpha for each plane."""
-    png = resources.files("scrim.core.capture").joinpath(CUT_OUT).read_bytes()
+    png = Path(__file__).with_name(CUT_OUT).read_bytes()
     bgra = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
     assert bgra is not None  # noqa: S101  (it is part of the package)
     alpha = np.ascontiguousarray(bgra[..., 3])

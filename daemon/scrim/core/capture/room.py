@@ -1,6 +1,6 @@
 """The demo camera's room: full of things nobody should see; ``scripts/build-demo-room`` drew it."""
 
-from importlib import resources
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ def room_picture(size: tuple[int, int]) -> Plane:
 
     The same size gives the same bytes. Cropped to the wanted aspect, never squeezed.
     """
-    jpeg = resources.files("scrim.core.capture").joinpath(PICTURE).read_bytes()
+    jpeg = Path(__file__).with_name(PICTURE).read_bytes()
     return _to_i420(np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8), size)
 
 

@@ -2,7 +2,7 @@
 
 import time
 from enum import StrEnum
-from importlib import resources
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -59,14 +59,14 @@ class PlaceholderPainter:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self._size = size
-        self._painted: dict[Reason, Plane] = {}
+        self._painted: tuple[Reason, Plane] | None = None
 
     def paint(self, reason: Reason, revision: int) -> SafeFrame:
-        """The placeholder for ``reason``, stamped with the present time; drawn once, handed out often."""
-        i420 = self._painted.get(reason)
-        if i420 is None:
-            i420 = self._painted[reason] = _draw(self._size, reason)
-        return seal(i420, time.monotonic_ns(), -1, "placeholder", revision)
+        """The placeholder for ``reason``, stamped with the present time; drawn when the reason is another."""
+        painted = self._painted
+        if painted is None or painted[0] is not reason:
+            painted = self._painted = reason, _draw(self._size, reason)
+        return seal(painted[1], time.monotonic_ns(), -1, "placeholder", revision)
 
 
 def _draw(size: tuple[int, int], reason: Reason) -> Plane:
@@ -118,7 +118,7 @@ def _write(luma: Plane, reason: Reason) -> None:
 
 
 def _caption(reason: Reason) -> Plane:
-    png = resources.files("scrim.core.composite").joinpath(_CAPTIONS_FILE).read_bytes()
+    png = Path(__file__).with_name(_CAPTIONS_FILE).read_bytes()
     captions = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
     row, height = list(CAPTIONS).index(reason), CAPTION_SIZE[1]
     return np.asarray(captions, np.uint8)[row * height : (row + 1) * height]

@@ -3,17 +3,20 @@
 import platform
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scrim import __version__
-from scrim.config import Settings
 from scrim.core.doctor import devices, filtering, machine
 from scrim.core.health import SYSFS
 from scrim.finding import Finding, attempt
 
+if TYPE_CHECKING:
+    from scrim.config import Settings
+
 __all__ = ["examine"]
 
 
-def examine(settings: Settings, sysfs: Path = SYSFS) -> list[Finding]:
+def examine(settings: "Settings", sysfs: Path = SYSFS) -> list[Finding]:
     """Look at everything, one thing after the other; what fails does not stop the rest.
 
     Args:

@@ -4,8 +4,8 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from scrim.config import Settings
 from scrim.core.capture import camera_controls, listing, picamera
 from scrim.core.capture.base import Camera, Source
 from scrim.core.capture.registry import find_camera, make_source
@@ -19,6 +19,9 @@ from scrim.finding import Finding, judged
 from scrim.local.client import Client
 from scrim.local.place import default_path
 from scrim.local.status import Status
+
+if TYPE_CHECKING:
+    from scrim.config import Settings
 
 _PATIENCE_S = 5.0
 _HELD = "held by the running core"
@@ -39,7 +42,7 @@ def core(status: Status | None) -> Iterator[Finding]:
     yield Finding("core", True, found)
 
 
-def camera(settings: Settings, status: Status | None) -> Iterator[Finding]:
+def camera(settings: "Settings", status: Status | None) -> Iterator[Finding]:
     """Whether the camera opens and delivers; one that the core holds is judged by what the core says.
 
     Raises:
@@ -101,7 +104,7 @@ def _delivered(source: Source) -> str | None:
     return None
 
 
-def sink(url: str, settings: Settings, status: Status | None) -> Iterator[Finding]:
+def sink(url: str, settings: "Settings", status: Status | None) -> Iterator[Finding]:
     """Whether a sink can be written; a device gets one placeholder, a file would be lost by that.
 
     Raises:

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from statistics import median
+from typing import TYPE_CHECKING
 
-from scrim.config import Settings
 from scrim.core.capture.demo import Demo
 from scrim.core.look import image_url, kept_regions, make_look, prepare_look
 from scrim.core.pipeline import Pipeline
@@ -14,6 +14,9 @@ from scrim.core.segment.loading import LoadedModel, default_folder, load_model, 
 from scrim.finding import Finding, attempt, judged
 from scrim.frame import Caps, FramePool
 from scrim.image_url import is_fetched, shown
+
+if TYPE_CHECKING:
+    from scrim.config import Settings
 
 _TIMED_FRAMES = 20
 
@@ -34,12 +37,12 @@ _MEND_OF_ALL = (
 )
 
 
-def caps_of(settings: Settings) -> Caps:
+def caps_of(settings: "Settings") -> Caps:
     """What goes out."""
     return Caps(settings.camera.width, settings.camera.height, settings.camera.frame_rate)
 
 
-def effect(settings: Settings) -> Iterator[Finding]:
+def effect(settings: "Settings") -> Iterator[Finding]:
     """Whether the effect can be made ready, with its image and the regions that are kept.
 
     Raises:
@@ -67,7 +70,7 @@ def catalogue() -> Iterator[Finding]:
         yield Finding(f"models: {fault.file.name}", False, text, mend)
 
 
-def model(settings: Settings) -> Iterator[Finding]:
+def model(settings: "Settings") -> Iterator[Finding]:
     """Whether the models load, what runs them, and how long a frame takes.
 
     Raises:
@@ -100,7 +103,7 @@ def _delegate(loaded: LoadedModel) -> Iterator[Finding]:
     yield Finding("delegate", True, f"{loaded.delegate}: {loaded.runtime}, {threads}")
 
 
-def _timed(settings: Settings, loaded: LoadedModel, caps: Caps) -> Iterator[Finding]:
+def _timed(settings: "Settings", loaded: LoadedModel, caps: Caps) -> Iterator[Finding]:
     """Time the whole path of a frame on the demo, and hold it against the budget."""
     # Black stands in for an image that only the gateway can fetch: it costs the same.
     look = make_look(settings, caps.size, 1, None)
@@ -143,6 +146,6 @@ def _spent_ms(pipeline: Pipeline, demo: Demo) -> float:
     return median(spent_ms)
 
 
-def _fetched_image(settings: Settings) -> str | None:
+def _fetched_image(settings: "Settings") -> str | None:
     url = image_url(settings)
     return url if url is not None and is_fetched(url) else None

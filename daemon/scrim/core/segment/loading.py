@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from scrim.config import ModelSettings, Settings
 from scrim.core.segment.base import Segmenter
 from scrim.core.segment.catalogue import Catalogue
 from scrim.core.segment.constant import ConstantSegmenter
@@ -18,6 +18,9 @@ from scrim.core.segment.model import Form, ModelSpec, models_folder
 from scrim.core.segment.tflite import TFLiteSegmenter
 from scrim.errors import ModelError
 from scrim.places import state_folder
+
+if TYPE_CHECKING:
+    from scrim.config import ModelSettings, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +70,7 @@ class LoadedModel:
             self.delegated.wait(START_S)
 
 
-def load_model(settings: ModelSettings, folder: Path | None = None) -> LoadedModel:
+def load_model(settings: "ModelSettings", folder: Path | None = None) -> LoadedModel:
     """Find, check and load the model of the settings.
 
     Args:
@@ -90,7 +93,7 @@ def load_model(settings: ModelSettings, folder: Path | None = None) -> LoadedMod
     return _delegated(loaded, settings.delegate, models[settings.name])
 
 
-def load_nothing(settings: ModelSettings, folder: Path | None = None) -> LoadedModel:
+def load_nothing(settings: "ModelSettings", folder: Path | None = None) -> LoadedModel:
     """A stand-in for a model, without its file and without the runtime: all it sees is room.
 
     Args:
@@ -171,7 +174,7 @@ def start_delegate(
     return DelegateProcess(spec, threads, _EDGE_TPU_LIBRARY if delegate == EDGE_TPU else delegate)
 
 
-def load_small_model(settings: Settings) -> Segmenter | None:
+def load_small_model(settings: "Settings") -> Segmenter | None:
     """The cheaper model that may stand in when time is short; None when none is configured.
 
     Raises:

@@ -1,6 +1,5 @@
 """What a model is: a .tflite file and the TOML beside it, read and checked against its hash."""
 
-import hashlib
 import os
 import re
 import string
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from scrim.core.segment.toml_table import TomlTable
+from scrim.digest import sha256_hex
 from scrim.errors import ModelError, Problem
 from scrim.frame import MAX_SIDE_PX
 from scrim.places import state_folder
@@ -239,7 +239,7 @@ def read_model(spec: ModelSpec) -> bytes:
     if spec.url is not None and not spec.path.exists():
         raise NotFetchedError([spec])
     data = _read(spec.path, MOST_MODEL_BYTES, "model")
-    found = hashlib.sha256(data).hexdigest()
+    found = sha256_hex(data)
     if found != spec.sha256:
         message = f"{spec.path} has sha256 {found}: it is damaged or another file"
         raise SpecError([Problem("sha256", spec.sha256, message, found)], f"{spec.name} ({spec.form})")

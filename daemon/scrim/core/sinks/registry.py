@@ -2,14 +2,14 @@
 
 import importlib
 import re
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from scrim.config import GadgetSettings
 from scrim.core.sinks.base import Sink
 from scrim.errors import SinkError
 from scrim.uvc.controls import Shutter
 
-_GADGET = GadgetSettings()
+if TYPE_CHECKING:
+    from scrim.config import GadgetSettings
 
 SINKS = {
     "v4l2loopback": "scrim.core.sinks.v4l2loopback:V4L2LoopbackSink",
@@ -29,12 +29,12 @@ FORMS = (
 """What a person may write."""
 
 
-def make_sink(url: str, gadget: GadgetSettings = _GADGET, shutter: Shutter | None = None) -> Sink:
+def make_sink(url: str, gadget: "GadgetSettings | None" = None, shutter: Shutter | None = None) -> Sink:
     """The sink ``url`` means, not yet opened.
 
     Args:
         url: one of ``FORMS``.
-        gadget: for ``uvc_gadget:``.
+        gadget: for ``uvc_gadget:``; None means the default.
         shutter: the camera's privacy, where a USB host may have a say.
 
     Raises:
@@ -47,11 +47,17 @@ def make_sink(url: str, gadget: GadgetSettings = _GADGET, shutter: Shutter | Non
         case "file" | "images" if rest:
             return _make(scheme, rest)
         case "uvc_gadget" if not rest:
-            return _make(scheme, gadget, shutter)
+            return _make(scheme, gadget or _default_gadget(), shutter)
         case "memory" if not rest:
             return _make(scheme)
         case _:
             raise SinkError(f"sink = {url!r}: no such sink; allowed are {FORMS}")
+
+
+def _default_gadget() -> "GadgetSettings":
+    from scrim.config import GadgetSettings
+
+    return GadgetSettings()
 
 
 def _make(scheme: str, *arguments: Any, **named: Any) -> Sink:  # noqa: ANN401  (each sink has its own)

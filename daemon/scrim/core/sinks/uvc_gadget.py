@@ -2,8 +2,9 @@
 
 import errno
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from scrim.config import GadgetSettings
+from scrim.config.reading import wish_of
 from scrim.core.gadget_node import GADGET_DRIVER, GadgetNode, GadgetOpener, UVCGadgetNode, find_gadget
 from scrim.core.node_errors import explain, holders
 from scrim.core.sinks.accept import accept
@@ -15,6 +16,9 @@ from scrim.frame import Caps, SafeFrame
 from scrim.uvc.controls import Levels, LoneShutter, Shutter
 from scrim.uvc.conversation import Conversation
 from scrim.uvc.offers import Offers, Speed, offers_at
+
+if TYPE_CHECKING:
+    from scrim.config import GadgetSettings
 
 NAME = "uvc_gadget:"
 
@@ -35,7 +39,7 @@ class UVCGadgetSink:
 
     def __init__(
         self,
-        settings: GadgetSettings,
+        settings: "GadgetSettings",
         shutter: Shutter | None = None,
         open_node: GadgetOpener = UVCGadgetNode,
         find: Callable[[], str | None] = find_gadget,
@@ -70,7 +74,7 @@ class UVCGadgetSink:
             node.close()
             raise SinkError(self._explain(error)) from error
         self._still = Still.blank(caps.size)
-        talk = Conversation(self._settings.wish, self._levels, self._shutter)
+        talk = Conversation(wish_of(self._settings), self._levels, self._shutter)
         self._host = UsbHost(node, talk, self._levels, self._settings.quality, self._still)
         self._caps = caps
 
@@ -142,7 +146,7 @@ class UVCGadgetSink:
         driver = node.capability().driver
         if driver != GADGET_DRIVER:
             raise SinkError(f"{NAME} {self._path} belongs to {driver}, not to a USB gadget; {_SET_UP}")
-        wanted = _shape_of(offers_at(Speed.HIGH, self._settings.wish))
+        wanted = _shape_of(offers_at(Speed.HIGH, wish_of(self._settings)))
         have = {fourcc: node.nearest_size(fourcc, (0, 0)) for fourcc in node.formats(Direction.OUTPUT)}
         # Kernels before 6.2 do not tell.
         if have and list(have.items()) != list(wanted.items()):
