@@ -231,7 +231,6 @@ def _start_output(
     stack.enter_context(running("outlet", loop.step))
     stack.callback(say_goodbye, outlet, loop, sinks)
     return _Output(caps, outlet, feed, sinks, loop, observers, events, watch, privacy, demand, is_safe_mode)
-    return _Output(caps, outlet, feed, sinks, loop, observers, events, watch, privacy, demand)
 
 
 def _start_filtering(
