@@ -33,7 +33,7 @@ class Change:
 
     def __str__(self) -> str:
         """One line for people."""
-        return f"{self.key}: {show(self.before)} -> {show(self.after)}"
+        return f"{self.key}: {_shown(self.before)} -> {_shown(self.after)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,10 @@ def check_password(secret: Secret, password: str) -> None:
     if problem:
         allowed = f"{least} characters to {MAX_PASSWORD_BYTES} bytes of one printable line"
         raise ConfigError([Problem(f"{secret} password", "(not shown)", problem, allowed)])
+
+
+def _shown(value: object) -> str:
+    return "(not set)" if value is None else show(value)
 
 
 def _flat(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
