@@ -14,6 +14,7 @@ import pytest
 
 from .host import Guest, GuestError, why_not
 from .inside import Reporter
+from .wheels import provide
 
 FOLDER = Path(__file__).parent
 IS_INSIDE = "SCRIM_VM_INSIDE" in os.environ
@@ -29,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "patience(seconds): how long the guest may take for this test")
     config.addinivalue_line("markers", "long_only: left out of the short suite")
     config.addinivalue_line("markers", "cycles(short, long): how often the fixture cycles says to repeat")
+    config.addinivalue_line("markers", "appliance: needs the packages that scripts/install takes")
+    config.addinivalue_line("markers", "debian_package: needs the Debian package too")
     if IS_INSIDE:
         config.pluginmanager.register(Reporter(config))
 
@@ -122,6 +125,9 @@ def _guest(item: pytest.Item) -> Guest:
         left = [one for one in session.items[session.items.index(item) :] if _is_ours(one)]
         node_ids = [one.nodeid for one in left if not one.get_closest_marker("skip")]
         folder = item.config._tmp_path_factory.mktemp("vm")
+        with_package = any(one.get_closest_marker("debian_package") for one in left)
+        if with_package or any(one.get_closest_marker("appliance") for one in left):
+            provide(folder, with_package=with_package)
         options = ["-x"] if item.config.getoption("maxfail") == 1 else []
         session.stash[_GUEST] = Guest(node_ids, folder, options)
     return session.stash[_GUEST]

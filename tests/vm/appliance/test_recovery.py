@@ -1,0 +1,60 @@
+"""Services that crash or hang, and are back by themselves."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from ..usb import until
+from ..video import Reader
+from . import stage
+
+pytestmark = [pytest.mark.appliance, pytest.mark.patience(900)]
+
+Measured = Callable[[str, list[float]], None]
+Within = Callable[[float], float]
+
+WATCHDOG_S = 10.0
+"""Of scrim.service."""
+
+
+def gone_and_back(reader: Reader, signal: str) -> float:
+    """Seconds from a signal to the next picture that scrim itself writes."""
+    pid = stage.pid_of(stage.CORE)
+    sent_s = time.monotonic()
+    stage.guest("systemctl", "kill", f"--signal={signal}", "--kill-whom=main", stage.CORE)
+    until(lambda: stage.pid_of(stage.CORE) not in (0, pid), 120, "the new process")
+    began_s = time.monotonic()
+    reader.after(began_s, "placeholder", 120, is_new=True)
+    took_s = next(seen.at_s for seen in reader.seen if seen.written_s > began_s) - sent_s
+    reader.after(began_s, "live", 120)
+    stage.until_live()
+    return took_s
+
+
+@pytest.mark.cycles(short=1, long=20)
+def test_a_core_that_crashes(reader: Reader, cycles: int, measured: Measured, within: Within) -> None:
+    took_s = [gone_and_back(reader, "SEGV") for _ in range(cycles)]
+    measured("unit killed by SIGSEGV: back to a picture", took_s)
+    assert max(took_s) <= within(WATCHDOG_S + 2.5)
+    assert reader.errors == []
+    assert reader.kinds() <= {"live", "placeholder"}
+
+
+@pytest.mark.cycles(short=1, long=10)
+def test_a_core_that_hangs(reader: Reader, cycles: int, measured: Measured, within: Within) -> None:
+    took_s = [gone_and_back(reader, "STOP") for _ in range(cycles)]
+    measured("unit stopped by SIGSTOP: back to a picture", took_s)
+    assert max(took_s) <= within(WATCHDOG_S + 2.5)
+    assert "Watchdog timeout" in stage.journal(stage.CORE)
+    assert reader.kinds() <= {"live", "placeholder"}
+
+
+def test_the_core_does_not_notice_a_gateway_that_crashes(reader: Reader) -> None:
+    pid, core = stage.pid_of(stage.GATEWAY), stage.pid_of(stage.CORE)
+    killed_s = time.monotonic()
+    stage.guest("systemctl", "kill", "--signal=SEGV", "--kill-whom=main", stage.GATEWAY)
+    until(lambda: stage.pid_of(stage.GATEWAY) not in (0, pid), 120, "the new process")
+    until(lambda: stage.properties(stage.GATEWAY, "SubState")["SubState"] == "running", 120, "the gateway")
+    assert stage.pid_of(stage.CORE) == core
+    assert reader.kinds(killed_s) == {"live"}
