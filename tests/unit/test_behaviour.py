@@ -63,6 +63,7 @@ def test_statements_are_numbered_without_a_gap_and_grouped() -> None:
         "Page",
         "Set-up and supply",
         "Endurance",
+        "Appliance",
     ]
     assert re.findall(r"^## (.+)$", BEHAVIOUR, re.MULTILINE) == groups
 

@@ -10,7 +10,7 @@ from .appliance import stage
 from .usb import run, until
 from .wheels import FAILURE, PACKAGE
 
-pytestmark = [pytest.mark.debian_package, pytest.mark.patience(600)]
+pytestmark = [pytest.mark.debian_package, pytest.mark.patience(1200)]
 
 Measured = Callable[[str, list[float]], None]
 
@@ -26,7 +26,7 @@ DOCS = "/usr/share/doc/"
 def dpkg(*options: str | Path, is_checked: bool = True) -> str:
     assert not (stage.SHARED / FAILURE).exists(), (stage.SHARED / FAILURE).read_text()
     words = ("env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--force-confold", *options)
-    return stage.guest(*words, limit_s=400, is_checked=is_checked)
+    return stage.guest(*words, limit_s=900, is_checked=is_checked)
 
 
 def listing() -> dict[str, str]:

@@ -13,7 +13,7 @@ from . import stage
 
 BROKER_PASSWORD = "of the broker"
 PAGE_PASSWORD = "of the page, long enough"
-CREDENTIALS = f"""
+CREDENTIALS = """
 [Service]
 LoadCredential=mqtt-password:/run/test-credentials/mqtt
 LoadCredential=web-password:/run/test-credentials/web
@@ -92,7 +92,7 @@ def appliance(installed: Installed, broker: None) -> Iterator[Installed]:
 def reader(appliance: Installed) -> Iterator[Reader]:
     """A meeting that shows the webcam."""
     stage.until_live()
-    until(lambda: NODE.exists(), what="the webcam")
+    until(NODE.exists, what="the webcam")
     with Reader(NODE) as reading:
         reading.after(0, "live")
         yield reading

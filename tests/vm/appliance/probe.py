@@ -45,7 +45,7 @@ def connect() -> None:
 
 def make_device() -> None:
     """A node of the first camera, made by hand."""
-    os.mknod("/tmp/camera", stat.S_IFCHR | 0o666, os.makedev(81, 0))  # noqa: S108
+    os.mknod("/tmp/camera", stat.S_IFCHR | 0o666, os.makedev(81, 0))
 
 
 def write_code() -> None:
@@ -107,7 +107,9 @@ def seen() -> dict[str, Any]:
         "core": resource.getrlimit(resource.RLIMIT_CORE),
         "read": {path: opened(path, os.O_RDONLY | os.O_NONBLOCK) for path in sys.argv[2:]},
         "write": {path: opened(path, os.O_RDWR | os.O_NONBLOCK) for path in sys.argv[2:]},
-        "create": {path: created(path) for path in ("/", "/usr", "/etc", "/etc/scrim", "/home", "/root", "/var/lib")},
+        "create": {
+            path: created(path) for path in ("/", "/usr", "/etc", "/etc/scrim", "/home", "/root", "/var/lib")
+        },
         "decoded": decoded(),
         "beyond the limit": memory_beyond_the_limit(),
     }

@@ -39,14 +39,14 @@ CHANGED = {
 """Keys of the settings that a test's owner of scrim wrote by hand."""
 
 
-def guest(*command: str | Path, limit_s: float = 60, is_checked: bool = True) -> str:
+def guest(*command: str | Path, limit_s: float = 180, is_checked: bool = True) -> str:
     """The output of a program of the guest's own."""
     return run("guest", *command, limit_s=limit_s, is_checked=is_checked)
 
 
 def here(path: Path) -> Path:
     """A path of this test's as the guest's own programs see it."""
-    is_shared = path.is_relative_to("/tmp") or path.is_relative_to("/run")  # noqa: S108
+    is_shared = path.is_relative_to("/tmp") or path.is_relative_to("/run")
     return path if is_shared else Path("/host") / path.relative_to("/")
 
 
@@ -54,7 +54,7 @@ def install(*options: str) -> str:
     """What scripts/install says."""
     assert not (SHARED / FAILURE).exists(), (SHARED / FAILURE).read_text()
     words = " ".join(options)
-    return guest("sh", "-c", f"cd {here(ROOT)} && exec scripts/install {words}", limit_s=400)
+    return guest("sh", "-c", f"cd {here(ROOT)} && exec scripts/install {words}", limit_s=900)
 
 
 def install_from_wheels(*options: str) -> str:
@@ -94,9 +94,13 @@ def until_live() -> Status:
 
     def live() -> Status | None:
         told = status()
-        return told if told is not None and told["state"] == "running" and told["camera"]["state"] == "live" else None
+        return (
+            told
+            if told is not None and told["state"] == "running" and told["camera"]["state"] == "live"
+            else None
+        )
 
-    return until(live, 60, "a live picture")
+    return until(live, 180, "a live picture")
 
 
 def journal(unit: str) -> str:
@@ -141,7 +145,7 @@ def dropped_in(unit: str, text: str, name: str = "test.conf") -> Iterator[None]:
 def listing() -> dict[str, str]:
     """Every file of the guest's own root, and every line of its lists of users, for a comparison."""
     skipped = [word for path in ROUGH for word in ("-path", f"/{path}", "-prune", "-o")]
-    found = guest("find", "/", "-xdev", *skipped, "-printf", r"%p %y %m %u %g %l\n", limit_s=120)
+    found = guest("find", "/", "-xdev", *skipped, "-printf", r"%p %y %m %u %g %l\n", limit_s=300)
     lines = {line.split(" ", 1)[0]: line for line in found.splitlines()}
     for name in USERS:
         with contextlib.suppress(FileNotFoundError):

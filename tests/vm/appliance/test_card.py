@@ -39,7 +39,7 @@ def in_use(reader: Reader) -> Iterator[None]:
 
 def newer_than(stamp: Path) -> list[str]:
     """What was changed on the guest's root since then."""
-    return stage.guest("find", "/", "-xdev", "-newercc", stamp, "-print", limit_s=120).splitlines()
+    return stage.guest("find", "/", "-xdev", "-newercc", stamp, "-print", limit_s=300).splitlines()
 
 
 @pytest.mark.cycles(short=8, long=600)

@@ -16,16 +16,26 @@ from .conftest import NODE, Installed
 
 Measured = Callable[[str, list[float]], None]
 
-pytestmark = [pytest.mark.appliance, pytest.mark.patience(300)]
+pytestmark = [pytest.mark.appliance, pytest.mark.patience(1200)]
 
 
-def test_it_says_what_it_does_and_ends_with_running_services(installed: Installed, measured: Measured) -> None:
+def test_it_says_what_it_does_and_ends_with_running_services(
+    installed: Installed, measured: Measured
+) -> None:
     measured("scripts/install, from a wheelhouse", [installed.took_s])
-    for step in ("Python environment /opt/scrim", "requirements/trixie.txt", "/etc/scrim/scrim.toml", "starting"):
+    for step in (
+        "Python environment /opt/scrim",
+        "requirements/trixie.txt",
+        "/etc/scrim/scrim.toml",
+        "starting",
+    ):
         assert step in installed.said
     for unit in stage.UNITS:
         assert stage.guest("systemctl", "is-enabled", unit).strip() == "enabled"
-        assert stage.properties(unit, "ActiveState", "SubState") == {"ActiveState": "active", "SubState": "running"}
+        assert stage.properties(unit, "ActiveState", "SubState") == {
+            "ActiveState": "active",
+            "SubState": "running",
+        }
     assert stage.guest("/usr/local/bin/scrim", "--version").split()[-1] == __version__
 
 
@@ -78,7 +88,18 @@ def test_passwords_come_as_credentials(appliance: Installed) -> None:
     """The broker lets only those in who know its password; the page asks for its own."""
 
     def topics() -> str:
-        words = ("mosquitto_sub", "-u", "scrim", "-P", "of the broker", "-t", "scrim/+/status", "-v", "-W", "1")
+        words = (
+            "mosquitto_sub",
+            "-u",
+            "scrim",
+            "-P",
+            "of the broker",
+            "-t",
+            "scrim/+/status",
+            "-v",
+            "-W",
+            "1",
+        )
         return stage.guest(*words, is_checked=False)
 
     until(lambda: "/status online" in topics(), what="the device at the broker")

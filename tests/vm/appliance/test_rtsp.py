@@ -1,4 +1,4 @@
-"""GStreamer's child in the gateway's sandbox: this machine's GStreamer, the guest's systemd and the unit's own rules."""
+"""GStreamer's child in the gateway's sandbox: this machine's GStreamer under the unit's own rules."""
 
 import re
 import sys
@@ -15,7 +15,7 @@ from ..usb import run, until
 from . import stage
 from .conftest import Installed
 
-pytestmark = [pytest.mark.appliance, pytest.mark.patience(180)]
+pytestmark = [pytest.mark.appliance, pytest.mark.patience(400)]
 
 UNIT = "test-rtsp.service"
 PORT = 8555
@@ -25,7 +25,7 @@ COMMAND = (
 )
 CHANGES = f"""
 [Service]
-# This machine's programs, which may lie in a home folder and belong to root: here a root without a single privilege.
+# This machine's programs, which may lie in a home folder and belong to root; without a single privilege.
 RootDirectory=/host
 ProtectHome=no
 User=root

@@ -8,13 +8,20 @@ import pytest
 from . import stage
 from .conftest import NODE, Installed
 
-pytestmark = [pytest.mark.appliance, pytest.mark.patience(120)]
+pytestmark = [pytest.mark.appliance, pytest.mark.patience(400)]
 
 BROKER_PORT = "1883"
 FORBIDDEN = "Operation not permitted"
 NO_FAMILY = "Address family not supported by protocol"
 READ_ONLY = "Read-only file system"
-SECRETS = ("/etc/shadow", "/dev/kmsg", "/dev/mem", "/dev/ubda", "/proc/1/environ", "/run/test-credentials/mqtt")
+SECRETS = (
+    "/etc/shadow",
+    "/dev/kmsg",
+    "/dev/mem",
+    "/dev/ubda",
+    "/proc/1/environ",
+    "/run/test-credentials/mqtt",
+)
 
 
 def host_network() -> str:

@@ -1,4 +1,4 @@
-"""In the guest, from early in its boot: notes when a webcam's first pictures were seen, since the kernel's start.
+"""In the guest, from early in its boot: notes when a webcam's first pictures came, since the kernel's start.
 
     python boot_reader.py NODE FILE
 
