@@ -1,4 +1,8 @@
-"""What every test may use: the command line as a subprocess, and Hypothesis without its clock."""
+"""What every test may use: the command line as a subprocess, and Hypothesis without its clock.
+
+With ``SCRIM_LONG=1`` in the environment every count is the one that docs/security.md
+promises. That takes hours.
+"""
 
 import os
 import shutil
@@ -12,6 +16,20 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
+IS_LONG = os.environ.get("SCRIM_LONG") == "1"
+LONG_COUNTS = {
+    "SCRIM_PRIVACY_SEQUENCES": "20000",
+    "SCRIM_FUZZ_PATCHES": "100000",
+    "SCRIM_DELEGATE_KILLS": "200",
+    "SCRIM_BROKER_FLAPS": "200",
+    "SCRIM_VM": "long",
+}
+"""What single tests ask for; each may be set by itself."""
+
+if IS_LONG:
+    for _name, _count in LONG_COUNTS.items():
+        os.environ.setdefault(_name, _count)
+
 settings.register_profile("scrim", deadline=None)
 settings.load_profile("scrim")
 
@@ -19,6 +37,18 @@ PATIENCE_S = 120
 
 UNPACKED = Path(__file__).parents[1] / ".cache" / "prometheus" / "usr" / "bin"
 """Where scripts/setup --dev puts Prometheus."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what marks mean."""
+    config.addinivalue_line("markers", "cycles(short, long): how often the fixture cycles says to repeat")
+
+
+@pytest.fixture
+def cycles(request: pytest.FixtureRequest) -> int:
+    """How often to repeat: the first number of the test's mark, with ``SCRIM_LONG=1`` the second."""
+    return int(request.node.get_closest_marker("cycles").kwargs["long" if IS_LONG else "short"])
+
 
 Scrim = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -19,6 +19,7 @@ from .wheels import provide
 FOLDER = Path(__file__).parent
 IS_INSIDE = "SCRIM_VM_INSIDE" in os.environ
 IS_LONG = os.environ.get("SCRIM_VM") == "long"
+"""``SCRIM_LONG=1`` sets it too."""
 PATIENCE_S = 120
 """A test that takes longer ends the guest; ``@pytest.mark.patience(seconds)`` gives it more."""
 
@@ -29,7 +30,6 @@ _GUEST = pytest.StashKey[Guest]()
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "patience(seconds): how long the guest may take for this test")
     config.addinivalue_line("markers", "long_only: left out of the short suite")
-    config.addinivalue_line("markers", "cycles(short, long): how often the fixture cycles says to repeat")
     config.addinivalue_line("markers", "appliance: needs the packages that scripts/install takes")
     config.addinivalue_line("markers", "debian_package: needs the Debian package too")
     if IS_INSIDE:

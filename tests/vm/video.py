@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -131,10 +131,12 @@ class Core:
     Args:
         folder: for its settings, socket and state.
         settings: as ``--set`` takes them.
+        inside: a command that runs it.
     """
 
-    def __init__(self, folder: Path, *settings: str) -> None:
+    def __init__(self, folder: Path, *settings: str, inside: Sequence[str | Path] = ()) -> None:
         self._folder = folder
+        self._inside = inside
         self._words = [word for setting in settings for word in ("--set", setting)]
         self._log = (folder / "log").open("a+")
         self._process: subprocess.Popen[str] | None = None
@@ -147,6 +149,7 @@ class Core:
         (self._folder / "empty.toml").touch()
         self._process = subprocess.Popen(
             [
+                *self._inside,
                 sys.executable,
                 "-m",
                 "scrim",

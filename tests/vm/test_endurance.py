@@ -1,0 +1,343 @@
+"""What must survive on a machine of its own: crashes, hangs, heat, clocks that jump, cards that are full."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scrim.errors import LocalError
+from scrim.local import Client
+from scrim.local.status import Status
+
+from .conftest import IS_LONG
+from .usb import run, until
+from .video import Core
+
+PROJECT = Path(__file__).parents[2]
+UNIT = PROJECT / "systemd" / "scrim.service"
+UNITS = Path("/run/systemd/system")
+NAME = "scrim-endurance.service"
+WATCHDOG_S, RESTART_S = (10.0, 2.0) if IS_LONG else (4.0, 2.0)
+"""As in the unit; in the short suite nobody waits so long for a hang."""
+
+SIZE = ("camera.width=320", "camera.height=180", "model.form=float16")
+
+KEPT = ("Type", "NotifyAccess", "Restart", "RestartSec", "RestartPreventExitStatus", "WatchdogSec")
+KEPT += ("StartLimitIntervalSec", "TimeoutStartSec", "TimeoutStopSec", "TimeoutAbortSec", "RuntimeDirectory")
+KEPT += ("RuntimeDirectoryMode", "RuntimeDirectoryPreserve", "LimitCORE", "UMask", "Environment")
+"""What decides of starts and ends in the unit that ships; its locks are tested elsewhere."""
+
+Measured = Callable[[str, list[float]], None]
+Within = Callable[[float], float]
+
+
+class Unit:
+    """The core under the guest's systemd."""
+
+    def __init__(self, *settings: str) -> None:
+        words = " ".join(f"--set {setting}" for setting in (*SIZE, *settings))
+        text = UNIT.read_text().replace("WatchdogSec=10", f"WatchdogSec={WATCHDOG_S:g}")
+        lines = [line for line in text.splitlines() if line.partition("=")[0] in KEPT]
+        limits = [line for line in lines if line.startswith("StartLimit")]
+        self._place = UNITS / NAME
+        self._place.write_text(
+            "\n".join(
+                [
+                    "[Unit]",
+                    *limits,
+                    "[Service]",
+                    *(line for line in lines if line not in limits),
+                    "RootDirectory=/host",
+                    "BindPaths=/run /tmp",
+                    "MountAPIVFS=yes",
+                    f"Environment=PYTHONPATH={PROJECT / 'daemon'} XDG_STATE_HOME=/tmp/endurance",
+                    "Environment=SCRIM_CONFIG=/tmp/endurance.toml",
+                    f"ExecStart={sys.executable} -m scrim core {words}",
+                    "",
+                ]
+            )
+        )
+        Path("/tmp/endurance.toml").touch()
+        systemctl("daemon-reload")
+        systemctl("start", NAME)
+
+    @property
+    def pid(self) -> int:
+        """Of the main process; 0 while there is none."""
+        return int(systemctl("show", "--property=MainPID", "--value", NAME))
+
+    def status(self) -> Status | None:
+        """What it says of itself; None while it says nothing."""
+        try:
+            with Client(Path("/run/scrim/core.sock"), timeout_s=1) as client:
+                return client.status()
+        except LocalError:
+            return None
+
+    def until(self, is_so: Callable[[Status], bool], limit_s: float, what: str) -> Status:
+        def seen() -> Status | None:
+            status = self.status()
+            return status if status is not None and is_so(status) else None
+
+        try:
+            return until(seen, limit_s, what)
+        except AssertionError:
+            log = run("guest", "journalctl", "--no-pager", "-n", "40", "-u", NAME, is_checked=False)
+            raise AssertionError(f"{what} never came to be: {self.status()}\n{log}") from None
+
+    def until_live(self, but: int = 0, limit_s: float = 90) -> float:
+        """Seconds until another process than ``but`` shows the camera."""
+        began_s = time.monotonic()
+        self.until(lambda status: status["state"] == "running" and self.pid != but, limit_s, "a live picture")
+        return time.monotonic() - began_s
+
+    def hit(self, number: int) -> int:
+        """Send the process a signal; which it was."""
+        pid = until(lambda: self.pid, what="the process")
+        os.kill(pid, number)
+        return pid
+
+    def remove(self) -> None:
+        run("guest", "systemctl", "stop", NAME, is_checked=False)
+        self._place.unlink()
+        systemctl("daemon-reload")
+
+
+def systemctl(*words: str) -> str:
+    return run("guest", "systemctl", *words).strip()
+
+
+@pytest.fixture(scope="module")
+def unit() -> Iterator[Unit]:
+    made = Unit("camera.source=demo:")
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.mark.patience(3600)
+@pytest.mark.cycles(short=1, long=20)
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGSTOP], ids=["crash", "hang"])
+def test_systemd_brings_the_core_back(
+    unit: Unit, number: signal.Signals, cycles: int, measured: Measured, within: Within
+) -> None:
+    """A crash is noticed at once, a hang when the watchdog is not fed any more."""
+    back_s = []
+    for _ in range(cycles):
+        unit.until_live()
+        Path("/run/scrim/runs.json").unlink(missing_ok=True)  # so many kills in a row would be a loop
+        began_s = time.monotonic()
+        pid = unit.hit(number)
+        noticed_s = WATCHDOG_S if number == signal.SIGSTOP else 0.0
+        unit.until(lambda status, pid=pid: self_is_other(unit, pid), 120, "another process")  # type: ignore[misc]
+        back_s.append(time.monotonic() - began_s)
+    measured(f"{number.name} to an answer of the next process", back_s)
+    assert max(back_s) <= noticed_s + RESTART_S + within(3)
+
+
+def self_is_other(unit: Unit, pid: int) -> bool:
+    return unit.pid not in (0, pid)
+
+
+@pytest.mark.patience(4500)
+@pytest.mark.cycles(short=0, long=60)
+def test_a_crash_loop_is_never_given_up(unit: Unit, cycles: int) -> None:
+    """Safe mode after five crashes; the long suite goes on killing it for an hour."""
+    unit.until_live()
+    unit.until(lambda _: crash_until_safe(unit) is not None, 180, "safe mode")
+    status = unit.status()
+    assert status is not None
+    assert status["placeholder_reason"] == "safe_mode"
+    assert status["safe_mode"] is not None
+    assert status["safe_mode"]["crashes"] >= 5
+    end_s, kills = time.monotonic() + 60 * cycles, 0
+    while time.monotonic() < end_s:
+        unit.hit(signal.SIGKILL)
+        kills += 1
+        time.sleep(4)
+        assert systemctl("show", "--property=ActiveState", "--value", NAME) in ("active", "activating")
+    unit.until(lambda status: status["safe_mode"] is not None, 60, "safe mode again")
+    before = unit.pid
+    with Client(Path("/run/scrim/core.sock"), timeout_s=10) as client:
+        client.restart()
+    unit.until_live(but=before)
+    status = unit.status()
+    assert status is not None
+    assert status["safe_mode"] is None
+
+
+def crash_until_safe(unit: Unit) -> Status | None:
+    """Kill it once more, unless it is in safe mode."""
+    status = unit.status()
+    if status is not None and status["safe_mode"] is not None:
+        return status
+    before = unit.hit(signal.SIGKILL)
+    until(lambda: self_is_other(unit, before) and unit.status() is not None, 60, "the next process")
+    return None
+
+
+@pytest.mark.patience(600)
+@pytest.mark.cycles(short=1, long=20)
+def test_a_clock_that_jumps_changes_nothing(unit: Unit, cycles: int) -> None:
+    """A year to and fro: no restart, no placeholder, and frames go on."""
+    unit.until_live()
+    pid, before_s = unit.pid, time.clock_gettime(time.CLOCK_REALTIME)
+    began_s = time.monotonic()
+    events = Client(Path("/run/scrim/core.sock"), timeout_s=30)
+    try:
+        told: list[dict[str, Any]] = []
+        for _ in range(cycles):
+            for years in (1, -1, -1, 1):
+                now = unit.status()
+                assert now is not None
+                time.clock_settime(time.CLOCK_REALTIME, time.time() + years * 365 * 86400)
+                delivered = now["frames"]["delivered"]
+                unit.until(
+                    lambda status, most=delivered: status["frames"]["delivered"] > most + 20, 60, "frames"
+                )  # type: ignore[misc]
+                status = unit.status()
+                assert status is not None
+                assert status["state"] == "running"
+                assert status["uptime_s"] < now["uptime_s"] + 120
+        told += [event for event in drained(events) if event["event"].startswith(("placeholder", "camera"))]
+    finally:
+        events.close()
+        time.clock_settime(time.CLOCK_REALTIME, before_s + time.monotonic() - began_s)
+    assert unit.pid == pid
+    assert told == []
+
+
+def drained(client: Client) -> Iterator[dict[str, Any]]:
+    """Events that are there already."""
+    yield from client.events(0.2)
+
+
+class Board:
+    """A Raspberry Pi's sensors, as the core sees them in a namespace of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sysfs = folder / "sys"
+        zone, monitor = (self.sysfs / "class" / place for place in ("thermal/thermal_zone0", "hwmon/hwmon0"))
+        for place in (zone, monitor):
+            place.mkdir(parents=True)
+        (zone / "type").write_text("cpu-thermal\n")
+        (monitor / "name").write_text("rpi_volt\n")
+        self._temp, self._alarm = zone / "temp", monitor / "in0_lcrit_alarm"
+        self.be(48.0, is_weak=False)
+
+    def be(self, degrees: float, *, is_weak: bool) -> None:
+        """Have this temperature and power supply."""
+        self._temp.write_text(f"{degrees * 1000:.0f}\n")
+        self._alarm.write_text(f"{is_weak:d}\n")
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """Runs a command that sees these sensors in the place of this kernel's."""
+        return "unshare", "--mount", "sh", "-c", f'mount --bind {self.sysfs} /sys && exec "$@"', "sh"
+
+
+@pytest.mark.parametrize(
+    ("degrees", "is_weak", "reason"), [(82.0, False, "temperature"), (48.0, True, "under-voltage")]
+)
+def test_heat_and_a_weak_supply_lower_the_quality_and_never_the_privacy(
+    tmp_path: Path, degrees: float, is_weak: bool, reason: str, measured: Measured, within: Within
+) -> None:
+    board = Board(tmp_path)
+    idle = ("camera.frame_rate=5", "processing_budget_per_frame=100")
+    settings = ("camera.source=demo:", *SIZE, *idle, "effect=color", "color=#00ff00")
+    with Core(tmp_path, *settings, inside=board.inside) as core:
+        core.until_live()
+        core.until(lambda status: status["quality"]["level"] == 0, what="full quality")
+        with Client(tmp_path / "core.sock", timeout_s=30) as client:
+            client.request("events")
+            board.be(degrees, is_weak=is_weak)
+            began_s = time.monotonic()
+            event = next(one for one in client.events(60) if one.get("reason") == reason)
+            took_s = time.monotonic() - began_s
+            assert event["event"] == "level_changed"
+            assert event["level"] > event["previous_level"]
+            picture = client.preview(30)
+        assert picture is not None
+        assert picture.origin in ("effect", "placeholder")
+        lowered = core.until(lambda status: status["quality"]["reason"] == reason, what="the level")
+        assert lowered["effect"]["effect"] == "color"
+    measured(f"{reason}: to the event", [took_s])
+    assert took_s <= within(5)
+
+
+class Card:
+    """A small card on which the core remembers settings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "card"
+        self.folder.mkdir()
+        run("mount", "-t", "tmpfs", "-o", "size=256k", "none", self.folder)
+
+    def fill(self) -> None:
+        """Leave no byte free."""
+        with (self.folder / "filling").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+
+    def make_room(self) -> None:
+        (self.folder / "filling").unlink()
+
+    def lock(self, how: str) -> None:
+        """Make it read-only, ``ro``, or writable again, ``rw``."""
+        run("mount", "-o", f"remount,{how}", self.folder)
+
+    def remembered(self) -> dict[str, Any]:
+        """What is on it, the newer generation or, while that is being written, the older."""
+        for name in ("state.json", "state.json.1"):
+            with contextlib.suppress(FileNotFoundError):
+                return dict(json.loads((self.folder / name).read_text()))
+        return {}
+
+    def remove(self) -> None:
+        run("umount", "--lazy", self.folder)
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Iterator[Card]:
+    made = Card(tmp_path)
+    yield made
+    made.remove()
+
+
+@pytest.mark.parametrize("fault", ["full", "read-only"])
+def test_a_card_that_takes_nothing_costs_the_memory_of_a_change_and_nothing_else(
+    tmp_path: Path, card: Card, fault: str
+) -> None:
+    settings = ("camera.source=demo:", *SIZE, "effect=blur")
+    inside = ("env", f"STATE_DIRECTORY={card.folder}")
+    with Core(tmp_path, *settings, inside=inside) as core:
+        core.until_live()
+        core.ask(background_blur={"strength": "low"})
+        until(lambda: card.remembered().get("patch"), what="the first change on the card")
+        before = card.remembered()
+        if fault == "full":
+            card.fill()
+        else:
+            card.lock("ro")
+        pid = core.pid
+        core.ask(background_blur={"strength": "high"})
+        until(lambda: "not remembered" in core.log, 60, "the warning")
+        status = core.until_live()
+        assert status["effect"]["strength_name"] == "high"
+        assert card.remembered() == before, "what was remembered stays whole"
+        if fault == "full":
+            card.make_room()
+        else:
+            card.lock("rw")
+        until(lambda: card.remembered() != before, 60, "the change on the card")
+        assert card.remembered()["patch"]["background_blur"]["strength"] in ("high", 30.0)
+        assert core.log.count("not remembered") == 1
+        assert core.pid == pid
