@@ -117,6 +117,18 @@ def test_another_model_is_used_from_the_next_frame_on(rig: Rig):
     assert (rig.first.closed, rig.other.closed) == (1, 0)
 
 
+def test_another_model_is_used_however_many_changes_come_before_the_next_frame(rig: Rig):
+    """The look that brought it is replaced by the next before any frame has seen it."""
+    assert rig.is_person_shown()
+    rig.control.change(OTHER)
+    rig.control.change({"matte": {"refine": False}})
+    rig.control.change({"effect": "color", "color": "#123456"})
+    rig.control.step()
+    assert rig.first.closed == 1
+    assert not rig.is_person_shown()
+    assert rig.pipeline.finder is not None
+
+
 def test_a_frame_is_finished_with_the_model_it_was_begun_with(rig: Rig):
     calls: list[int] = []
 

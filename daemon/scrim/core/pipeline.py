@@ -1,6 +1,6 @@
 """The path of one frame: shrink, segment, matte, composite. No threads, no input or output."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -104,8 +104,11 @@ class Pipeline:
         self._mask_ns = 0
 
     def swap(self, look: Look) -> None:
-        """Show ``look`` from the next frame on. May be called from any thread."""
-        self._look = look
+        """Show ``look`` from the next frame on; called from one thread, whichever it is.
+
+        Another model that no frame has taken up yet is not lost when the next look comes without one.
+        """
+        self._look = look if look.finder is not None else replace(look, finder=self._look.finder)
 
     def degrade(self, level: Level) -> None:
         """Work at this level of quality from the next frame on. May be called from any thread."""
