@@ -212,8 +212,6 @@ def _add_gadget(commands: Commands) -> None:
         help="make the board a USB webcam for a host; as root",
         description="Set the kernel's USB gadget up or down, or say how it is. What hosts see stands in "
         "the section [gadget] of the settings. docs/gadget.md has the rest.",
-        epilog=_GADGET_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument(
         "action", choices=("up", "down", "status"), help="up and down do no harm when repeated"
@@ -221,15 +219,6 @@ def _add_gadget(commands: Commands) -> None:
     command.add_argument("--json", action="store_true", help="status for programs")
     add_settings(command)
     command.set_defaults(command=_gadget)
-
-
-_GADGET_EPILOG = """\
-examples:
-  sudo scrim gadget up
-  sudo scrim gadget up --set gadget.product="Meeting room 4"
-  scrim gadget status --json
-  sudo scrim gadget down
-"""
 
 
 def _add_check(commands: Commands) -> None:

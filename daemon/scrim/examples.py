@@ -36,6 +36,12 @@ _EXAMPLES: Mapping[str, str] = {
   scrim doctor --json --config my.toml
   scrim doctor --set camera.source=picamera:1        before it is written into the file
 """,
+    "gadget": """\
+  sudo scrim gadget up
+  sudo scrim gadget up --set gadget.product="Meeting room 4"
+  scrim gadget status --json
+  sudo scrim gadget down
+""",
     "check-config": """\
   scrim check-config                                 the file that scrim would read
   scrim check-config my.toml

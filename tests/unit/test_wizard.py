@@ -315,6 +315,15 @@ def test_modes_are_kept_or_narrowed(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_files_belong_to_whom_they_are_for(tmp_path: Path) -> None:
+    new, there = tmp_path / "password", tmp_path / "scrim.toml"
+    there.write_text("before")
+    os.chown(there, 0, 12)
+    write_all([NewFile(new, b"x", 0o600, (65534, 65533)), NewFile(there, b"y", 0o640, keeps_mode=True)])
+    assert [(path.stat().st_uid, path.stat().st_gid) for path in (new, there)] == [(65534, 65533), (0, 12)]
+
+
 @pytest.mark.parametrize("place", ["write", "fsync", "fchmod"])
 def test_a_full_disk_leaves_everything_as_it_was(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
