@@ -6,6 +6,9 @@ not the mask, is what is drawn. Two guides instead of one because skin and hair 
 often as in brightness; ``v - u`` did as well as ``u`` and ``v`` apart, at half the price.
 """
 
+from collections.abc import Callable
+from typing import Protocol
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +36,12 @@ BLACK, WHITE = 0.15, 0.75
 """The alphas that become 0 and 1: the explanation is soft where the picture has an edge that is not. Their
 middle lies below a half because models see too little of a person rather than too much."""
 
+SCALE = 1 / (WHITE - BLACK)
+SHIFT = 255 * BLACK / (WHITE - BLACK)
+"""Alpha becomes ``SCALE * alpha - SHIFT``, cut at 0 and 255."""
+
+_DOUBLING = np.array([0.25, 0.5, 0.25], np.float32)
+
 
 class _Fields:
     """Buffers at coarse size: window means, moments, and what is solved from them."""
@@ -47,13 +56,63 @@ class _Fields:
         return {name: window.of(field) for name, field in self._fields.items()}
 
 
-class GuidedEdges:
+class GuidedEdges(Protocol):
     """The two-guide filter, confined to a window of the frame.
 
     Nothing is allocated after construction. Where the mask is 0 within REACH coarse cells the result is 0,
     and pixels farther than that from the mask's support have no influence: a window without mask explains
     nothing, exactly. The sums in the windows are sums of small fractions of two, so no rounding is carried
     along either.
+    """
+
+    def draw(self, mask: Plane, planes: tuple[Plane, Plane, Plane], window: Window, out: Plane) -> None:
+        """Draw the refined mask.
+
+        Args:
+            mask: at coarse size, uint8.
+            planes: luma, u and v at fine size, uint8; one row or column may be missing at the end.
+            window: where; outside it, and within REACH of its inner edges, the mask must be 0.
+            out: at fine size, uint8; written inside ``window`` only.
+        """
+
+
+def best_edges(grid: Grid) -> GuidedEdges:
+    """By the extension in C where it was built, else by OpenCV; to the same bytes.
+
+    Args:
+        grid: the frame's division.
+    """
+    try:
+        from scrim.core.matte._edges import edges, spare_bytes
+    except ImportError:
+        return OpenCVEdges(grid)
+    return NativeEdges(grid, edges, spare_bytes(*grid.shape(1)))
+
+
+class NativeEdges:
+    """The filter in one call.
+
+    Args:
+        grid: the frame's division.
+        edges: the extension's.
+        spare_bytes: how much memory that works in.
+    """
+
+    def __init__(self, grid: Grid, edges: Callable[..., None], spare_bytes: int) -> None:
+        self._edges = edges
+        self._spare = np.empty(-(-spare_bytes // 8), np.float64)
+        self._whole = tuple(np.zeros(grid.shape(2), np.uint8) for _ in range(3))
+
+    def draw(self, mask: Plane, planes: tuple[Plane, Plane, Plane], window: Window, out: Plane) -> None:
+        """See :class:`GuidedEdges`."""
+        y, u, v = (
+            window.of(_completed(plane, whole), 2) for plane, whole in zip(planes, self._whole, strict=True)
+        )
+        self._edges(window.of(out, 2), window.of(mask), y, u, v, self._spare, NOISE, SCALE, SHIFT)
+
+
+class OpenCVEdges:
+    """The filter in fifty passes of OpenCV.
 
     Args:
         grid: the frame's division.
@@ -66,14 +125,7 @@ class GuidedEdges:
         self._whole = tuple(np.zeros(fine, np.uint8) for _ in range(3))
 
     def draw(self, mask: Plane, planes: tuple[Plane, Plane, Plane], window: Window, out: Plane) -> None:
-        """Draw the refined mask.
-
-        Args:
-            mask: at coarse size, uint8.
-            planes: luma, u and v at fine size, uint8; one row or column may be missing at the end.
-            window: where; outside it, and within REACH of its inner edges, the mask must be 0.
-            out: at fine size, uint8; written inside ``window`` only.
-        """
+        """See :class:`GuidedEdges`."""
         self._gather(mask, planes, window)
         self._explain(window)
         self._paint(window, out)
@@ -98,21 +150,26 @@ class GuidedEdges:
         _solve(fields)
         for name in SOLVED:
             cv2.blur(fields[name], SIDE, dst=fields[name])
-            cv2.multiply(fields[name], 1 / (WHITE - BLACK), dst=fields[name])
-        cv2.subtract(fields["offset"], 255 * BLACK / (WHITE - BLACK), dst=fields["offset"])
+            cv2.multiply(fields[name], SCALE, dst=fields[name])
+        cv2.subtract(fields["offset"], SHIFT, dst=fields["offset"])
 
     def _paint(self, window: Window, out: Plane) -> None:
         """Slopes and offset brought to fine size, applied to the guides there, rounded into ``out``."""
         fields = self._fields.within(window)
         part, total = window.of(self._part, 2), window.of(self._total, 2)
-        size = part.shape[::-1]
-        cv2.resize(fields["slope_y"], size, dst=part)
+        _double(fields["slope_y"], part)
         cv2.multiply(part, window.of(self._guide_y, 2), dst=total)
-        cv2.resize(fields["slope_d"], size, dst=part)
+        _double(fields["slope_d"], part)
         cv2.multiply(part, window.of(self._guide_d, 2), dst=part)
         cv2.add(total, part, dst=total)
-        cv2.resize(fields["offset"], size, dst=part)
+        _double(fields["offset"], part)
         cv2.add(total, part, dst=window.of(out, 2), dtype=cv2.CV_8U)
+
+
+def _double(field: Field, out: Field) -> None:
+    """Enlarge by two, bilinear, by halves and quarters only: so every processor rounds alike."""
+    cv2.resize(field, out.shape[::-1], dst=out, interpolation=cv2.INTER_NEAREST)
+    cv2.sepFilter2D(out, cv2.CV_32F, _DOUBLING, _DOUBLING, dst=out, borderType=cv2.BORDER_REPLICATE)
 
 
 def _take_moments(fields: dict[str, Field]) -> None:

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from scrim.core.matte.grid import Grid, Window
-from scrim.core.matte.guided import BLACK, REACH, WHITE, GuidedEdges
-from scrim.core.matte.temporal import TemporalFilter
+from scrim.core.matte.guided import BLACK, REACH, WHITE, GuidedEdges, best_edges
+from scrim.core.matte.temporal import TemporalFilter, best_steady
 from scrim.core.pyramid import Pyramid
 from scrim.errors import SegmentError
 from scrim.frame import Coarse, Mask, Matte, Plane
@@ -57,8 +57,8 @@ class MatteMaker:
         self.frame_size = frame_size
         self.mask_size = mask_size
         self._grid = Grid.as_fine_as(mask_size, frame_size) if is_fine else Grid.for_frame(frame_size)
-        self._temporal = TemporalFilter(mask_size) if smooth else None
-        self._guided = GuidedEdges(self._grid) if refine else None
+        self._temporal = TemporalFilter(mask_size, best_steady(mask_size)) if smooth else None
+        self._guided = best_edges(self._grid) if refine else None
         self._firm = np.empty((mask_size[1], mask_size[0]), np.uint8)
         self._support = np.empty_like(self._firm)
         self._coarse = np.empty(self._grid.shape(1), np.uint8)

@@ -1,7 +1,10 @@
 """Steadies a sequence of masks without trailing."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from scrim.frame import Mask
 
@@ -16,6 +19,10 @@ MOVING = 0.30
 
 WINDOW_PX = 5
 """Side of the square, in mask pixels, over which the change is averaged."""
+
+
+Steady = Callable[[Mask, Mask], None]
+"""``steady(average, mask)`` moves the average, in place, towards the mask of the next frame."""
 
 
 class TemporalFilter:
@@ -37,18 +44,13 @@ class TemporalFilter:
 
     Args:
         mask_size: (width, height) in pixels.
+        steady: what takes one step.
     """
 
-    def __init__(self, mask_size: tuple[int, int]) -> None:
+    def __init__(self, mask_size: tuple[int, int], steady: Steady) -> None:
         width, height = mask_size
         self._average = np.zeros((height, width), np.uint8)
-        self._change = np.empty((height, width), np.uint8)
-        self._support = np.empty((height, width), np.uint8)
-        self._new_share = np.empty((height, width), np.float32)
-        self._old_share = np.empty((height, width), np.float32)
-        moved = np.clip((np.arange(256) / 255 - STILL) / (MOVING - STILL), 0, 1)
-        self._gain = (HELD_GAIN + (1 - HELD_GAIN) * moved).astype(np.float32)
-        self._loss = 1 - self._gain
+        self._steady = steady
         self._fresh = True
 
     def reset(self) -> None:
@@ -64,12 +66,53 @@ class TemporalFilter:
         if self._fresh:
             np.copyto(self._average, mask)
             self._fresh = False
-            return self._average
-        cv2.absdiff(mask, self._average, dst=self._change)
+        else:
+            self._steady(self._average, mask)
+        return self._average
+
+
+def best_steady(mask_size: tuple[int, int]) -> Steady:
+    """A step by the extension in C where it was built, else by OpenCV; to the same bytes.
+
+    Args:
+        mask_size: (width, height) in pixels.
+    """
+    try:
+        from scrim.core.matte._edges import steady
+    except ImportError:
+        return OpenCVSteady(mask_size)
+    gain, spare = _gains(), np.empty(10 * (mask_size[0] + 4), np.uint16)
+    return lambda average, mask: steady(average, mask, gain, spare)
+
+
+class OpenCVSteady:
+    """A step by OpenCV.
+
+    Args:
+        mask_size: (width, height) in pixels.
+    """
+
+    def __init__(self, mask_size: tuple[int, int]) -> None:
+        width, height = mask_size
+        self._change = np.empty((height, width), np.uint8)
+        self._support = np.empty((height, width), np.uint8)
+        self._new_share = np.empty((height, width), np.float32)
+        self._old_share = np.empty((height, width), np.float32)
+        self._gain = _gains()
+        self._loss = 1 - self._gain
+
+    def __call__(self, average: Mask, mask: Mask) -> None:
+        """See ``Steady``."""
+        cv2.absdiff(mask, average, dst=self._change)
         cv2.blur(self._change, (WINDOW_PX, WINDOW_PX), dst=self._change)
         cv2.LUT(self._change, self._gain, dst=self._new_share)
         cv2.LUT(self._change, self._loss, dst=self._old_share)
-        cv2.blendLinear(mask, self._average, self._new_share, self._old_share, dst=self._average)
+        cv2.blendLinear(mask, average, self._new_share, self._old_share, dst=average)
         cv2.threshold(mask, 0, 255, cv2.THRESH_BINARY, dst=self._support)
-        cv2.bitwise_and(self._average, self._support, dst=self._average)
-        return self._average
+        cv2.bitwise_and(average, self._support, dst=average)
+
+
+def _gains() -> NDArray[np.float32]:
+    """The gain for each mean change, 0 to 255."""
+    moved = np.clip((np.arange(256) / 255 - STILL) / (MOVING - STILL), 0, 1)
+    return (HELD_GAIN + (1 - HELD_GAIN) * moved).astype(np.float32)

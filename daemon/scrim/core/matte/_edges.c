@@ -1,0 +1,408 @@
+/* The arithmetic of the matte's edge and of its calm: what temporal.py and guided.py do in sixty passes of OpenCV.
+ *
+ * To the same bytes, on every processor: what can be whole numbers is, and each operation on floats is rounded as it is
+ * written here. Compilers must not fuse multiplications and additions: -ffp-contract=off. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Two versions of what is called with it, of which the program's start picks one. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
+#else
+#define FOR_EACH_PROCESSOR
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+enum { RADIUS = 2, SIDE = 2 * RADIUS + 1, BLOCK = 16, HELD = 8 };  /* HELD rows of sums are kept: more than SIDE, a power of two */
+
+typedef struct {
+    uint8_t *at;
+    Py_ssize_t stride, rows, columns;
+} plane;
+
+INLINE uint8_t *row_of(const plane *of, Py_ssize_t row)
+{
+    return of->at + row * of->stride;
+}
+
+/* Where a picture of `length` is mirrored at its outermost pixels. */
+INLINE Py_ssize_t mirrored(Py_ssize_t at, Py_ssize_t length)
+{
+    if (length == 1) return 0;
+    while (at < 0 || at >= length) at = at < 0 ? -at : 2 * length - 2 - at;
+    return at;
+}
+
+/* --- the time filter --- */
+
+INLINE uint8_t rounded(float x)
+{
+    x = x > 0 ? x : 0;
+    x = x < 255 ? x : 255;
+    x += 8388608.0f;  /* 2^23: what is left of the fraction is rounded, halves to even */
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint8_t)bits;
+}
+
+/* sums[x] = changes of SIDE pixels around x in one row; `padded` has room for RADIUS more on either side. */
+INLINE void sum_changes(uint16_t *restrict sums, uint8_t *restrict padded, const uint8_t *average, const uint8_t *mask, Py_ssize_t width)
+{
+    for (Py_ssize_t x = 0; x < width; x++) {
+        uint8_t a = average[x], m = mask[x];
+        padded[x + RADIUS] = (uint8_t)(a > m ? a - m : m - a);
+    }
+    for (Py_ssize_t k = 1; k <= RADIUS; k++) {
+        padded[RADIUS - k] = padded[RADIUS + mirrored(-k, width)];
+        padded[RADIUS + width - 1 + k] = padded[RADIUS + mirrored(width - 1 + k, width)];
+    }
+    for (Py_ssize_t x = 0; x < width; x++)
+        sums[x] = (uint16_t)(padded[x] + padded[x + 1] + padded[x + 2] + padded[x + 3] + padded[x + 4]);
+}
+
+INLINE void follow(uint8_t *restrict held, const uint8_t *restrict seen, const uint16_t *restrict changes, const float *gain, Py_ssize_t count)
+{
+    for (Py_ssize_t x = 0; x < count; x++) {
+        const float share = gain[(changes[x] + SIDE * SIDE / 2) / (SIDE * SIDE)], rest = 1 - share;
+        const uint8_t moved = rounded((seen[x] * share + held[x] * rest) / (share + rest + 1e-5f));
+        held[x] = seen[x] ? moved : 0;
+    }
+}
+
+/* `spare` has room for HELD rows of sums, one of changes, and one of bytes with RADIUS more on either side. */
+FOR_EACH_PROCESSOR
+static void steady_plane(const plane *average, const plane *mask, const float *gain, uint16_t *spare)
+{
+    const Py_ssize_t width = mask->columns, height = mask->rows;
+    uint16_t *restrict changes = spare + HELD * width;
+    uint8_t *padded = (uint8_t *)(changes + width);
+    Py_ssize_t summed = 0;
+    for (Py_ssize_t y = 0; y < height; y++) {
+        const uint16_t *rows[SIDE];
+        for (; summed < height && summed <= y + RADIUS; summed++)  /* before the average of that row is overwritten */
+            sum_changes(spare + summed % HELD * width, padded, row_of(average, summed), row_of(mask, summed), width);
+        for (Py_ssize_t k = 0; k < SIDE; k++) rows[k] = spare + mirrored(y - RADIUS + k, height) % HELD * width;
+        const uint16_t *a = rows[0], *b = rows[1], *c = rows[2], *d = rows[3], *e = rows[4];
+        for (Py_ssize_t x = 0; x < width; x++) changes[x] = (uint16_t)(a[x] + b[x] + c[x] + d[x] + e[x]);
+        for (Py_ssize_t x = 0; x < width; x += BLOCK) {
+            const Py_ssize_t count = x + BLOCK < width ? BLOCK : width - x;
+            uint16_t any = 0;
+            for (Py_ssize_t i = 0; i < count; i++) any |= changes[x + i];
+            if (any) follow(row_of(average, y) + x, row_of(mask, y) + x, changes + x, gain, count);  /* else it is the mask already */
+        }
+    }
+}
+
+/* --- the edge --- */
+
+enum { Y, D, P, YY, DD, YD, YP, DP, SUMS };      /* sums over a window: luma, v - u and mask, and their products */
+enum { SLOPE_Y, SLOPE_D, OFFSET, SOLVED };       /* what the least squares leave behind */
+static const double ONE_OF_WINDOW = 1.0 / (SIDE * SIDE);
+
+typedef struct {
+    plane out, mask, y, u, v;   /* mask of rows x columns coarse cells, the others of twice as many fine ones */
+    float noise, shift;
+    double scale;
+    float *solved;              /* SOLVED planes of rows x columns */
+    int32_t *sums;              /* see sums_of */
+    double *held;               /* see smooth */
+} task;
+
+/* Luma and v - u of a row of coarse cells, four times as large, and the mask, with RADIUS more on either side. */
+INLINE void gather(const task *t, Py_ssize_t row, int32_t *restrict y, int32_t *restrict d, int32_t *restrict p)
+{
+    const Py_ssize_t columns = t->mask.columns;
+    const uint8_t *y0 = row_of(&t->y, 2 * row), *y1 = row_of(&t->y, 2 * row + 1), *mask = row_of(&t->mask, row);
+    const uint8_t *u0 = row_of(&t->u, 2 * row), *u1 = row_of(&t->u, 2 * row + 1);
+    const uint8_t *v0 = row_of(&t->v, 2 * row), *v1 = row_of(&t->v, 2 * row + 1);
+    for (Py_ssize_t x = 0; x < columns; x++) {
+        y[x + RADIUS] = y0[2 * x] + y0[2 * x + 1] + y1[2 * x] + y1[2 * x + 1];
+        d[x + RADIUS] = v0[2 * x] + v0[2 * x + 1] + v1[2 * x] + v1[2 * x + 1] - u0[2 * x] - u0[2 * x + 1] - u1[2 * x] - u1[2 * x + 1];
+        p[x + RADIUS] = mask[x];
+    }
+    for (Py_ssize_t k = 1; k <= RADIUS; k++) {
+        const Py_ssize_t left = RADIUS + mirrored(-k, columns), right = RADIUS + mirrored(columns - 1 + k, columns);
+        y[RADIUS - k] = y[left], d[RADIUS - k] = d[left], p[RADIUS - k] = p[left];
+        y[RADIUS + columns - 1 + k] = y[right], d[RADIUS + columns - 1 + k] = d[right], p[RADIUS + columns - 1 + k] = p[right];
+    }
+}
+
+INLINE void sum_row(int32_t *restrict sums, const int32_t *restrict a, Py_ssize_t columns)
+{
+    for (Py_ssize_t x = 0; x < columns; x++) sums[x] = a[x] + a[x + 1] + a[x + 2] + a[x + 3] + a[x + 4];
+}
+
+INLINE void sum_products(int32_t *restrict sums, int32_t *restrict products, const int32_t *restrict a, const int32_t *restrict b, Py_ssize_t columns)
+{
+    for (Py_ssize_t x = 0; x < columns + 2 * RADIUS; x++) products[x] = a[x] * b[x];
+    sum_row(sums, products, columns);
+}
+
+/* The sums of a row of windows, from the row sums of SIDE rows. `sums` has HELD times SUMS rows of these, SUMS rows of
+ * what it answers, and four rows with RADIUS more on either side. */
+INLINE int32_t *sums_of(const task *t, Py_ssize_t row, Py_ssize_t *summed)
+{
+    const Py_ssize_t columns = t->mask.columns, rows = t->mask.rows, wide = columns + 2 * RADIUS;
+    int32_t *found = t->sums + HELD * SUMS * columns, *y = found + SUMS * columns, *d = y + wide, *p = d + wide, *products = p + wide;
+    for (; *summed < rows && *summed <= row + RADIUS; ++*summed) {
+        int32_t *into = t->sums + *summed % HELD * SUMS * columns;
+        gather(t, *summed, y, d, p);
+        sum_row(into + Y * columns, y, columns);
+        sum_row(into + D * columns, d, columns);
+        sum_row(into + P * columns, p, columns);
+        sum_products(into + YY * columns, products, y, y, columns);
+        sum_products(into + DD * columns, products, d, d, columns);
+        sum_products(into + YD * columns, products, y, d, columns);
+        sum_products(into + YP * columns, products, y, p, columns);
+        sum_products(into + DP * columns, products, d, p, columns);
+    }
+    const int32_t *from[SIDE];
+    for (Py_ssize_t k = 0; k < SIDE; k++) from[k] = t->sums + mirrored(row - RADIUS + k, rows) % HELD * SUMS * columns;
+    const int32_t *a = from[0], *b = from[1], *c = from[2], *e = from[3], *f = from[4];
+    for (Py_ssize_t i = 0; i < SUMS * columns; i++) found[i] = a[i] + b[i] + c[i] + e[i] + f[i];
+    return found;
+}
+
+/* Least squares of a row of windows. */
+INLINE void solve(const task *t, const int32_t *restrict sums, float *restrict slope_y, float *restrict slope_d, float *restrict offset)
+{
+    const Py_ssize_t n = t->mask.columns;
+    const float noise = t->noise;
+    for (Py_ssize_t x = 0; x < n; x++) {
+        const float y = (float)(sums[Y * n + x] * 0.25 * ONE_OF_WINDOW), d = (float)(sums[D * n + x] * 0.25 * ONE_OF_WINDOW);
+        const float p = (float)(sums[P * n + x] * ONE_OF_WINDOW);
+        const float yy = (float)(sums[YY * n + x] * 0.0625 * ONE_OF_WINDOW) - y * y + noise;
+        const float dd = (float)(sums[DD * n + x] * 0.0625 * ONE_OF_WINDOW) - d * d + noise;
+        const float yd = (float)(sums[YD * n + x] * 0.0625 * ONE_OF_WINDOW) - y * d;
+        const float yp = (float)(sums[YP * n + x] * 0.25 * ONE_OF_WINDOW) - y * p;
+        const float dp = (float)(sums[DP * n + x] * 0.25 * ONE_OF_WINDOW) - d * p;
+        const float det = yy * dd - yd * yd, by_y = (yp * dd - yd * dp) / det, by_d = (yy * dp - yp * yd) / det;
+        slope_y[x] = by_y;
+        slope_d[x] = by_d;
+        offset[x] = p - by_y * y - by_d * d;
+    }
+}
+
+/* Sums of SIDE elements of a row. `padded` has room for RADIUS more on either side. */
+INLINE void sum_floats(double *restrict sums, float *restrict padded, const float *restrict row, Py_ssize_t columns)
+{
+    memcpy(padded + RADIUS, row, (size_t)columns * sizeof *row);
+    for (Py_ssize_t k = 1; k <= RADIUS; k++) {
+        padded[RADIUS - k] = row[mirrored(-k, columns)];
+        padded[RADIUS + columns - 1 + k] = row[mirrored(columns - 1 + k, columns)];
+    }
+    for (Py_ssize_t x = 0; x < columns; x++)
+        sums[x] = (double)padded[x] + padded[x + 1] + padded[x + 2] + padded[x + 3] + padded[x + 4];
+}
+
+/* The mean of all explanations that cover a cell, in place. `held` has HELD row sums, one row of what is carried from
+ * row to row, and one with RADIUS more on either side. The order of additions is OpenCV's. */
+INLINE void smooth(const task *t, float *field, float shift)
+{
+    const Py_ssize_t columns = t->mask.columns, rows = t->mask.rows;
+    double *carried = t->held + HELD * columns;
+    float *padded = (float *)(carried + columns);
+    Py_ssize_t summed = 0;
+    for (Py_ssize_t row = -2 * RADIUS; row < rows; row++) {
+        const Py_ssize_t below = mirrored(row + RADIUS, rows), above = mirrored(row - RADIUS, rows);
+        for (; summed <= below || (summed < rows && summed <= RADIUS); summed++)
+            sum_floats(t->held + summed % HELD * columns, padded, field + summed * columns, columns);
+        const double *restrict gained = t->held + below % HELD * columns, *restrict lost = t->held + above % HELD * columns;
+        if (row == -2 * RADIUS) memset(carried, 0, (size_t)columns * sizeof *carried);
+        if (row < 0) {
+            for (Py_ssize_t x = 0; x < columns; x++) carried[x] += gained[x];
+            continue;
+        }
+        float *restrict out = field + row * columns;
+        for (Py_ssize_t x = 0; x < columns; x++) {
+            const double sum = carried[x] + gained[x];
+            out[x] = (float)((float)(sum * ONE_OF_WINDOW) * t->scale) - shift;
+            carried[x] = sum - lost[x];
+        }
+    }
+}
+
+/* A row of coarse cells, twice as wide. */
+INLINE void widen(float *restrict out, const float *restrict row, Py_ssize_t columns)
+{
+    out[0] = row[0] * 0.5f + (row[0] + row[0]) * 0.25f;
+    for (Py_ssize_t x = 0; x + 1 < columns; x++) {
+        const float here = row[x], next = row[x + 1], both = (here + next) * 0.25f;
+        out[2 * x + 1] = here * 0.5f + both;
+        out[2 * x + 2] = next * 0.5f + both;
+    }
+    out[2 * columns - 1] = row[columns - 1] * 0.5f + (row[columns - 1] + row[columns - 1]) * 0.25f;
+}
+
+/* Applies the explanations of two rows of cells, `here` and one next to it, to a fine row. */
+INLINE void paint_row(uint8_t *restrict out, const float *restrict here, const float *restrict next, const uint8_t *restrict y, const uint8_t *restrict u, const uint8_t *restrict v, Py_ssize_t n)
+{
+    for (Py_ssize_t x = 0; x < n; x++) {
+        const float by_y = here[x] * 0.5f + (next[x] + here[x]) * 0.25f;
+        const float by_d = here[n + x] * 0.5f + (next[n + x] + here[n + x]) * 0.25f;
+        const float offset = here[2 * n + x] * 0.5f + (next[2 * n + x] + here[2 * n + x]) * 0.25f;
+        out[x] = rounded(by_y * (float)y[x] + by_d * (float)(v[x] - u[x]) + offset);
+    }
+}
+
+/* `wide` has room for 4 times SOLVED rows of fine cells. */
+INLINE void paint(const task *t, float *wide)
+{
+    const Py_ssize_t columns = t->mask.columns, rows = t->mask.rows, fine = 2 * columns;
+    for (Py_ssize_t row = 0, widened = 0; row < rows; row++) {
+        for (; widened < rows && widened <= row + 1; widened++)
+            for (int i = 0; i < SOLVED; i++)
+                widen(wide + (widened % 4 * SOLVED + i) * fine, t->solved + (i * rows + widened) * columns, columns);
+        const float *here = wide + row % 4 * SOLVED * fine;
+        for (Py_ssize_t half = 0; half < 2; half++) {
+            const Py_ssize_t beside = half ? (row + 1 < rows ? row + 1 : row) : (row > 0 ? row - 1 : row), at = 2 * row + half;
+            paint_row(row_of(&t->out, at), here, wide + beside % 4 * SOLVED * fine, row_of(&t->y, at), row_of(&t->u, at), row_of(&t->v, at), fine);
+        }
+    }
+}
+
+FOR_EACH_PROCESSOR
+static void draw_edges(const task *t)
+{
+    const Py_ssize_t columns = t->mask.columns, rows = t->mask.rows, field = rows * columns;
+    Py_ssize_t summed = 0;
+    for (Py_ssize_t row = 0; row < rows; row++) {
+        const int32_t *sums = sums_of(t, row, &summed);
+        float *at = t->solved + row * columns;
+        solve(t, sums, at, at + field, at + 2 * field);
+    }
+    for (int i = 0; i < SOLVED; i++) smooth(t, t->solved + i * field, i == OFFSET ? t->shift : 0);
+    paint(t, (float *)t->sums);  /* the sums are done with */
+}
+
+/* --- Python --- */
+
+static int get_plane(PyObject *object, Py_buffer *view, plane *found, int flags, const char *name)
+{
+    if (PyObject_GetBuffer(object, view, flags | PyBUF_STRIDES) < 0) return -1;
+    if (view->ndim == 2 && view->itemsize == 1 && view->strides[1] == 1 && view->shape[0] > 0 && view->shape[1] > 0) {
+        *found = (plane){view->buf, view->strides[0], view->shape[0], view->shape[1]};
+        return 0;
+    }
+    PyErr_Format(PyExc_ValueError, "%s: wants a plane of bytes with contiguous rows", name);
+    PyBuffer_Release(view);
+    return -1;
+}
+
+/* Gets memory to work in: bytes, aligned for doubles. */
+static int get_spare(PyObject *object, Py_buffer *view, Py_ssize_t wanted, const char *name)
+{
+    if (PyObject_GetBuffer(object, view, PyBUF_WRITABLE) < 0) return -1;
+    if (view->len >= wanted && (uintptr_t)view->buf % sizeof(double) == 0) return 0;
+    PyErr_Format(PyExc_ValueError, "%s: has %zd bytes, wants %zd, aligned for doubles", name, view->len, wanted);
+    PyBuffer_Release(view);
+    return -1;
+}
+
+static int is_size(const plane *of, Py_ssize_t rows, Py_ssize_t columns, const char *name)
+{
+    if (of->rows == rows && of->columns == columns) return 1;
+    PyErr_Format(PyExc_ValueError, "%s: is %zd x %zd, wants %zd x %zd", name, of->columns, of->rows, columns, rows);
+    return 0;
+}
+
+static PyObject *steady(PyObject *module, PyObject *arguments)
+{
+    PyObject *objects[4];
+    Py_buffer views[4];
+    plane planes[2];
+    int got = 0, is_done = 0;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OOOO", &objects[0], &objects[1], &objects[2], &objects[3])) return NULL;
+    if (get_plane(objects[0], &views[0], &planes[0], PyBUF_WRITABLE, "average") == 0) got++;
+    if (got == 1 && get_plane(objects[1], &views[1], &planes[1], 0, "mask") == 0) got++;
+    if (got == 2 && PyObject_GetBuffer(objects[2], &views[2], PyBUF_SIMPLE) == 0) got++;
+    if (got == 3 && is_size(&planes[0], planes[1].rows, planes[1].columns, "average")) {
+        if (views[2].len != 256 * (Py_ssize_t)sizeof(float) || (uintptr_t)views[2].buf % sizeof(float))
+            PyErr_SetString(PyExc_ValueError, "gain: wants 256 floats");
+        else if (get_spare(objects[3], &views[3], 2 * (HELD + 2) * (planes[1].columns + 2 * RADIUS), "spare") == 0)
+            got++;
+    }
+    if (got == 4) {
+        Py_BEGIN_ALLOW_THREADS
+        steady_plane(&planes[0], &planes[1], views[2].buf, views[3].buf);
+        Py_END_ALLOW_THREADS
+        is_done = 1;
+    }
+    while (got > 0) PyBuffer_Release(&views[--got]);
+    if (!is_done) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* How many bytes of memory edges() works in. */
+static Py_ssize_t room_for(Py_ssize_t rows, Py_ssize_t columns, task *t, uint8_t *memory)
+{
+    const Py_ssize_t wide = columns + 2 * RADIUS;
+    const Py_ssize_t held = (HELD + 2) * wide * (Py_ssize_t)sizeof(double);
+    const Py_ssize_t sums = ((HELD + 1) * SUMS + 4) * wide * (Py_ssize_t)sizeof(int32_t);
+    if (memory) {
+        t->held = (double *)memory;
+        t->sums = (int32_t *)(memory + held);
+        t->solved = (float *)(memory + held + sums);
+    }
+    return held + sums + SOLVED * rows * columns * (Py_ssize_t)sizeof(float);
+}
+
+static PyObject *edges(PyObject *module, PyObject *arguments)
+{
+    static const char *const names[] = {"out", "mask", "y", "u", "v"};
+    PyObject *objects[6];
+    Py_buffer views[6];
+    task t;
+    plane *planes[] = {&t.out, &t.mask, &t.y, &t.u, &t.v};
+    double noise, shift;
+    int got = 0, is_done = 0, is_good = 1;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OOOOOOddd", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &objects[5], &noise, &t.scale, &shift))
+        return NULL;
+    t.noise = (float)noise;
+    t.shift = (float)shift;
+    while (got < 5 && get_plane(objects[got], &views[got], planes[got], got ? 0 : PyBUF_WRITABLE, names[got]) == 0) got++;
+    is_good = got == 5;
+    for (int i = 0; i < 5 && is_good; i++)
+        if (i != 1) is_good = is_size(planes[i], 2 * t.mask.rows, 2 * t.mask.columns, names[i]);
+    if (is_good && get_spare(objects[5], &views[5], room_for(t.mask.rows, t.mask.columns, NULL, NULL), "spare") == 0) {
+        got++;
+        room_for(t.mask.rows, t.mask.columns, &t, views[5].buf);
+        Py_BEGIN_ALLOW_THREADS
+        draw_edges(&t);
+        Py_END_ALLOW_THREADS
+        is_done = 1;
+    }
+    while (got > 0) PyBuffer_Release(&views[--got]);
+    if (!is_done) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *spare_bytes(PyObject *module, PyObject *arguments)
+{
+    Py_ssize_t rows, columns;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "nn", &rows, &columns)) return NULL;
+    return PyLong_FromSsize_t(room_for(rows, columns, NULL, NULL));
+}
+
+static PyMethodDef methods[] = {
+    {"steady", steady, METH_VARARGS, "steady(average, mask, gain, spare): one step of the time filter, in place."},
+    {"edges", edges, METH_VARARGS, "edges(out, mask, y, u, v, spare, noise, scale, shift): the mask, drawn at the picture's edges."},
+    {"spare_bytes", spare_bytes, METH_VARARGS, "spare_bytes(rows, columns): of memory that edges() works in."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {{0, NULL}};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "_edges", "The matte's arithmetic.", 0, methods, slots, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__edges(void)
+{
+    return PyModuleDef_Init(&module);
+}

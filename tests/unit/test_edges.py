@@ -1,0 +1,132 @@
+"""The matte's arithmetic in C and by OpenCV: the same bytes."""
+
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from scrim.core.matte.grid import Grid, Window
+from scrim.core.matte.guided import NativeEdges, OpenCVEdges, best_edges
+from scrim.core.matte.temporal import OpenCVSteady, best_steady
+
+Bytes = NDArray[np.uint8]
+
+
+def native() -> ModuleType:
+    module: ModuleType = pytest.importorskip(
+        "scrim.core.matte._edges", reason="the extension in C was not built: no compiler"
+    )
+    return module
+
+
+def soft(random: np.random.Generator, shape: tuple[int, int]) -> Bytes:
+    noise = random.integers(0, 256, shape, np.uint8)
+    return np.asarray(cv2.GaussianBlur(noise, (0, 0), float(random.choice([0.3, 1, 4]))), np.uint8)
+
+
+def span(random: np.random.Generator, length: int) -> tuple[int, int]:
+    """At least 5 of them: OpenCV takes less for a number."""
+    begin = int(random.integers(0, length - 4))
+    return begin, int(random.integers(begin + 5, length + 1))
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    cells=st.tuples(st.integers(5, 90), st.integers(5, 60)),
+    is_noise=st.booleans(),
+)
+def test_both_draw_the_same_edges_in_any_window(seed: int, cells: tuple[int, int], is_noise: bool):
+    native()
+    random = np.random.default_rng(seed)
+    grid = Grid.of_cells(2, (4 * cells[0], 4 * cells[1]))
+    coarse, fine = grid.shape(1), grid.shape(2)
+    mask = np.zeros(coarse, np.uint8)
+    mask[int(random.integers(coarse[0])) :, int(random.integers(coarse[1])) :] = random.choice([255, 200, 90])
+    if is_noise:
+        mask = random.integers(0, 256, coarse, np.uint8)
+    planes = soft(random, fine), soft(random, fine), soft(random, fine)
+    (left, right), (top, bottom) = span(random, coarse[1]), span(random, coarse[0])
+    window = Window(left, top, right, bottom)
+    drawn = [np.full(fine, 77, np.uint8) for _ in range(2)]
+    OpenCVEdges(grid).draw(mask, planes, window, drawn[0])
+    best_edges(grid).draw(mask, planes, window, drawn[1])
+    assert np.array_equal(*drawn)
+
+
+@pytest.mark.parametrize("columns", range(1, 7))
+@pytest.mark.parametrize("rows", range(1, 7))
+def test_a_person_who_fills_the_smallest_windows_is_drawn_whole(columns: int, rows: int):
+    native()
+    grid = Grid.of_cells(1, (2 * columns, 2 * rows))
+    flat = np.full(grid.shape(2), 90, np.uint8)
+    out = np.zeros_like(flat)
+    mask = np.full(grid.shape(1), 255, np.uint8)
+    best_edges(grid).draw(mask, (flat, flat, flat), Window(0, 0, columns, rows), out)
+    assert (out == 255).all()
+    best_edges(grid).draw(mask * 0, (flat, flat, flat), Window(0, 0, columns, rows), out)
+    assert not out.any()
+
+
+@given(seed=st.integers(0, 2**32 - 1), size=st.tuples(st.integers(1, 90), st.integers(1, 60)))
+def test_both_take_the_same_steps(seed: int, size: tuple[int, int]):
+    native()
+    random = np.random.default_rng(seed)
+    shape = size[::-1]
+    average = random.integers(0, 256, shape, np.uint8)
+    averages = [average, average.copy()]
+    steps = [OpenCVSteady(size), best_steady(size)]
+    for number in range(4):
+        near = cv2.GaussianBlur(averages[0], (5, 5), 1)
+        mask = random.integers(0, 256, shape, np.uint8) if number == 2 else near
+        mask = (mask * (random.random(shape) < 0.9)).astype(np.uint8)
+        for step, held in zip(steps, averages, strict=True):
+            step(held, mask)
+        assert np.array_equal(*averages)
+
+
+def test_the_extension_is_taken_where_it_is_built():
+    native()
+    assert isinstance(best_edges(Grid.for_frame((64, 48))), NativeEdges)
+
+
+def test_what_does_not_fit_together_is_refused():
+    edges, steady, spare_bytes = (getattr(native(), name) for name in ("edges", "steady", "spare_bytes"))
+    coarse, fine, spare = (
+        np.zeros((3, 4), np.uint8),
+        np.zeros((6, 8), np.uint8),
+        np.zeros(spare_bytes(3, 4), np.uint8),
+    )
+    numbers = 6.5, 1.5, 60.0
+
+    def refuses(why: str, call: object, *arguments: object) -> None:
+        with pytest.raises((ValueError, BufferError, TypeError), match=why):
+            call(*arguments)  # type: ignore[operator]
+
+    refuses("y: is 7 x 6, wants 8 x 6", edges, fine, coarse, fine[:, :7], fine, fine, spare, *numbers)
+    refuses("v: is 8 x 5, wants 8 x 6", edges, fine, coarse, fine, fine, fine[:5], spare, *numbers)
+    refuses("out: is 4 x 3, wants 8 x 6", edges, coarse, coarse, fine, fine, fine, spare, *numbers)
+    refuses("mask: wants a plane of bytes", edges, fine, coarse[:0], fine, fine, fine, spare, *numbers)
+    refuses("u: wants a plane of bytes", edges, fine, coarse, fine, fine.astype(float), fine, spare, *numbers)
+    refuses("spare: has 8 bytes, wants", edges, fine, coarse, fine, fine, fine, spare[:8], *numbers)
+    refuses(
+        "spare: has",
+        edges,
+        fine,
+        coarse,
+        fine,
+        fine,
+        fine,
+        np.zeros(spare.size + 8, np.uint8)[1:-1],
+        *numbers,
+    )
+    gain = np.zeros(256, np.float32)
+    refuses("average: is 8 x 6, wants 4 x 3", steady, fine, coarse, gain, spare)
+    refuses("gain: wants 256 floats", steady, coarse, coarse.copy(), gain[:9], spare)
+    refuses("spare: has 8 bytes, wants", steady, coarse, coarse.copy(), gain, spare[:8])
+    frozen = coarse.copy()
+    frozen.flags.writeable = False
+    refuses("read-only|writable", steady, frozen, coarse, gain, spare)
