@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scrim.core.composite.base import CoarsePlanes
+from scrim.core.composite.weighing import best_weighing
 from scrim.core.pyramid import Pyramid, best_shrink
 from scrim.frame import Coarse, Matte, Plane
 
@@ -49,29 +50,29 @@ class BlurBackground:
         self._level = min(_COARSEST, blur_level(sigma_px) + coarser)
         scale = 1 << self._level
         inner = sqrt(max((sigma_px / scale) ** 2 - 0.25, 0.01)) if self._level else sigma_px
-        self._luma = _PlaneBlur(_shape(width, height, scale), inner)
         # Chroma planes are half as large: one level less shrinks them to the same size of pixel.
         half = (width // 2, height // 2)
         self._chroma_level = max(0, self._level - 1)
-        chroma_scale = 1 << self._chroma_level
-        self._chroma = self._luma  # shape, sigma and weights are the same where both are shrunk
-        if not self._chroma_level:
-            self._chroma = _PlaneBlur(_shape(*half, 1), max(sigma_px / 2, 0.3))
+        self._y = _Blurred(size, scale)
+        self._u, self._v = (_Blurred(half, 1 << self._chroma_level) for _ in range(2))
+        self._is_alike = self._chroma_level > 0  # then shape, sigma and weights of all three are the same
+        self._luma = _Group(self._y.small.shape, inner, 3 if self._is_alike else 1)
+        self._chroma = self._luma
+        if not self._is_alike:
+            self._chroma = _Group(self._u.small.shape, max(sigma_px / 2, 0.3), 2)
         self._shrink = best_shrink()
         self._alpha = [np.empty(_shape(width, height, 1 << level), np.uint8) for level in range(1, 4)]
-        self._blurred_y = _Blurred(size, scale)
-        self._blurred_u, self._blurred_v = _Blurred(half, chroma_scale), _Blurred(half, chroma_scale)
 
     def planes(self, pyramid: Pyramid, matte: Matte) -> CoarsePlanes:
         """Blur the room of the pyramid's frame."""
-        self._luma.weigh(self._shrunk_alpha(matte, self._level))
-        self._luma.blur(pyramid.luma(self._level), self._blurred_y.small)
-        if self._chroma is not self._luma:
-            self._chroma.weigh(matte.uv)
-        u, v = pyramid.chroma(self._chroma_level)
-        self._chroma.blur(u, self._blurred_u.small)
-        self._chroma.blur(v, self._blurred_v.small)
-        return self._blurred_y.coarse(), self._blurred_u.coarse(), self._blurred_v.coarse()
+        y, chroma = pyramid.luma(self._level), pyramid.chroma(self._chroma_level)
+        alpha, small = self._shrunk_alpha(matte, self._level), (self._u.small, self._v.small)
+        if self._is_alike:
+            self._luma.blur(alpha, (y, *chroma), (self._y.small, *small))
+        else:
+            self._luma.blur(alpha, (y,), (self._y.small,))
+            self._chroma.blur(matte.uv, chroma, small)
+        return self._y.coarse(), self._u.coarse(), self._v.coarse()
 
     def _shrunk_alpha(self, matte: Matte, level: int) -> Plane:
         if level == 0:
@@ -110,39 +111,37 @@ class _Blurred:
         return Coarse(large)
 
 
-class _PlaneBlur:
-    """Weighted Gaussian of planes of one shape; the weights are set once for several planes."""
+class _Group:
+    """Weighted Gaussian of planes that have shape, sigma and weights in common.
 
-    def __init__(self, shape: tuple[int, int], sigma_px: float) -> None:
+    Args:
+        shape: of each plane.
+        sigma_px: standard deviation.
+        count: of planes, 1 to 3.
+    """
+
+    def __init__(self, shape: tuple[int, ...], sigma_px: float, count: int) -> None:
         radius = max(1, int(4 * sigma_px + 0.5))
         self._kernel: NDArray[np.float32] = cv2.getGaussianKernel(2 * radius + 1, sigma_px, cv2.CV_32F)
-        self._weight, self._spread, self._sum, self._blurred = (np.empty(shape, np.float32) for _ in range(4))
-        self._share8 = np.empty(shape, np.uint8)
-        self._sees_room = False
+        self._mixed, self._blurred = (np.empty((*shape, count + 1), np.float32) for _ in range(2))
+        self._weighing = best_weighing((shape[0], shape[1]))
+        self._nothing = (_NEUTRAL,) * count
 
-    def weigh(self, alpha: Plane) -> None:
-        """Let each pixel count by how little of it is person."""
-        cv2.multiply(alpha, _PERSON_WEIGHT, dst=self._share8)
-        cv2.bitwise_not(self._share8, dst=self._share8)
-        cv2.multiply(self._share8, 1 / 255, dst=self._weight, dtype=cv2.CV_32F)
-        self._sees_room = cv2.countNonZero(self._share8) > 0
-        self._filter(self._weight, self._spread)
-        cv2.add(self._spread, _FALLBACK_WEIGHT, dst=self._spread)
-
-    def blur(self, source: Plane, out: Plane) -> None:
-        """Blur ``source`` into ``out``."""
-        mean = cv2.mean(source, self._share8)[0] if self._sees_room else _NEUTRAL
-        cv2.multiply(source, self._weight, dst=self._sum, dtype=cv2.CV_32F)
-        self._filter(self._sum, self._blurred)
-        cv2.add(self._blurred, _FALLBACK_WEIGHT * mean, dst=self._blurred)
-        cv2.divide(self._blurred, self._spread, dst=out, dtype=cv2.CV_8U)
-
-    def _filter(self, source: NDArray[np.float32], target: NDArray[np.float32]) -> None:
+    def blur(self, alpha: Plane, planes: tuple[Plane, ...], out: tuple[Plane, ...]) -> None:
+        """Blur ``planes`` into ``out``, each pixel counting by how little of it is person."""
+        means = self._weighing.weigh(self._mixed, alpha, planes, _PERSON_WEIGHT) or self._nothing
         # The edge repeats: a mirror in the middle of a shrunken pixel would leave out half of it, and a room
         # with stripes would differ from the true Gaussian by several levels there.
         cv2.sepFilter2D(
-            source, cv2.CV_32F, self._kernel, self._kernel, dst=target, borderType=cv2.BORDER_REFLECT
+            self._mixed,
+            cv2.CV_32F,
+            self._kernel,
+            self._kernel,
+            dst=self._blurred,
+            borderType=cv2.BORDER_REFLECT,
         )
+        offsets = tuple(_FALLBACK_WEIGHT * mean for mean in means)
+        self._weighing.divide(self._blurred, out, _FALLBACK_WEIGHT, offsets)
 
 
 def _shape(width: int, height: int, scale: int) -> tuple[int, int]:
