@@ -100,6 +100,7 @@ def read_only(appliance: Installed) -> Iterator[None]:
     stage.guest("systemctl", "start", *stage.UNITS)
 
 
+@pytest.mark.long_only
 def test_it_works_on_a_read_only_root(read_only: None) -> None:
     with pytest.raises(OSError, match="Read-only"):
         (stage.GUEST / "etc/probe").touch()

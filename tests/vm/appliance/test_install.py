@@ -140,11 +140,13 @@ cv2.imwrite(sys.argv[1], np.full((90, 160, 3), 90, np.uint8))
 
 def test_an_upgrade_keeps_settings_and_changes_nothing_that_is_current(appliance: Installed) -> None:
     kept, files = stage.SETTINGS.read_text(), stage.listing()
+    running = [stage.pid_of(unit) for unit in stage.UNITS]
     said = stage.install_from_wheels()
     assert "keeping /etc/scrim/scrim.toml" in said
     assert "installing" not in said.replace("scrim is installed", "")
     assert stage.SETTINGS.read_text() == kept
     assert set(stage.listing().items()) ^ set(files.items()) == set()
+    assert [stage.pid_of(unit) for unit in stage.UNITS] == running
     stage.until_live()
 
 

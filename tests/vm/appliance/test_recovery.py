@@ -53,6 +53,7 @@ def test_a_core_that_crashes(reader: Reader, cycles: int, measured: Measured, wi
     assert reader.kinds() <= {"live", "placeholder"}
 
 
+@pytest.mark.long_only
 @pytest.mark.cycles(short=1, long=10)
 def test_a_core_that_hangs(reader: Reader, cycles: int, measured: Measured, within: Within) -> None:
     took_s = times(reader, "STOP", cycles)
@@ -62,6 +63,7 @@ def test_a_core_that_hangs(reader: Reader, cycles: int, measured: Measured, with
     assert reader.kinds() <= {"live", "placeholder"}
 
 
+@pytest.mark.long_only
 def test_the_core_does_not_notice_a_gateway_that_crashes(reader: Reader) -> None:
     pid, core = stage.pid_of(stage.GATEWAY), stage.pid_of(stage.CORE)
     killed_s = time.monotonic()
