@@ -29,6 +29,7 @@ class Session:
     def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where a shell started the tests with &
             os.execve(sys.executable, [sys.executable, "-m", "scrim", "setup", *arguments], environment)
         self.screen = ""
         self._read_to = 0
