@@ -208,7 +208,7 @@ def test_without_a_terminal_it_says_what_to_use(scrim, tmp_path: Path) -> None:
 
 
 def test_programs_give_answers_and_get_json(scrim, tmp_path: Path) -> None:
-    file, answers = tmp_path / "mine.toml", tmp_path / "answers.json"
+    file, answers = tmp_path / "new" / "folder" / "mine.toml", tmp_path / "answers.json"
     answers.write_text(json.dumps({"cameraSource": 1, "camera": {"source": "demo:"}}))
     refused = scrim("setup", "--config", file, "--answers", answers, "--json")
     assert refused.returncode == 78
@@ -229,7 +229,7 @@ def test_programs_give_answers_and_get_json(scrim, tmp_path: Path) -> None:
     assert told == dry | {"is_written": True}
     assert [change["key"] for change in told["changes"]] == ["camera.source", "web.password_file"]
     assert load(file).camera.source == "demo:"
-    assert (tmp_path / "web-password").read_text() == "page-password\n"
+    assert (file.parent / "web-password").read_text() == "page-password\n"
 
     again = scrim("setup", "--config", file, "--defaults")
     assert (again.returncode, re.findall("nothing was changed", again.stdout)) == (0, ["nothing was changed"])

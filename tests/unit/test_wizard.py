@@ -300,7 +300,7 @@ def test_all_files_or_none(tmp_path: Path) -> None:
         write_all([NewFile(good, b"after", 0o600), NewFile(bad, b"", 0o600)])
     assert good.read_text() == "before"
     assert names(tmp_path) == ["bad", "good"]
-    write_all([NewFile(good, b"after", 0o600), NewFile(tmp_path / "new" / "file", b"x", 0o640)])
+    write_all([NewFile(good, b"after", 0o600), NewFile(tmp_path / "new", b"x", 0o640)])
     assert good.read_text() == "after"
     assert names(tmp_path) == ["bad", "good", "new"]
 

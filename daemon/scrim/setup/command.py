@@ -184,6 +184,7 @@ def _write(draft: Draft, text: str, before: Settings) -> Path | None:
             f"setup: {file} was changed by somebody else meanwhile; nothing was written, start again"
         )
     gateway, group = _owners(file)
+    _make_folder(file.parent, group)
     backup = file.with_name(f"{file.name}.bak")
     files = [
         NewFile(draft.password_path(secret), password.encode() + b"\n", 0o600, gateway)
@@ -194,6 +195,18 @@ def _write(draft: Draft, text: str, before: Settings) -> Path | None:
         files.append(NewFile(backup, text.encode(), status.st_mode & 0o777, (status.st_uid, status.st_gid)))
     write_all([*files, NewFile(file, outcome.encode(), 0o640, group, keeps_mode=True)])
     return backup if there else None
+
+
+def _make_folder(folder: Path, owner: Owner | None) -> None:
+    """Where it is missing: the services have to look into it."""
+    if folder.is_dir():
+        return
+    try:
+        folder.mkdir(0o750, parents=True)
+        if owner is not None:
+            os.chown(folder, *owner)
+    except OSError as error:
+        raise SetupError(f"setup: {folder}: {error.strerror}; nothing was changed") from None
 
 
 def _owners(file: Path) -> tuple[Owner | None, Owner | None]:

@@ -18,7 +18,7 @@ class NewFile:
     """What a file shall hold.
 
     Attributes:
-        path: where; its folder is made where it is missing.
+        path: where; its folder is there.
         data: its bytes.
         mode: of one that is new.
         owner: user and group ids of one that is new; None for this process's.
@@ -63,7 +63,6 @@ def _stage(file: NewFile) -> Path:
     """The same file under another name in its folder, safely on the disk."""
     aside = file.path.with_name(f".{file.path.name}.{secrets.token_hex(4)}")
     try:
-        file.path.parent.mkdir(0o750, parents=True, exist_ok=True)
         if file.path.is_dir():
             raise IsADirectoryError(None, "is a folder")
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
