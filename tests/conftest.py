@@ -38,18 +38,6 @@ PATIENCE_S = 120
 UNPACKED = Path(__file__).parents[1] / ".cache" / "prometheus" / "usr" / "bin"
 """Where scripts/setup --dev puts Prometheus."""
 
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Say what marks mean."""
-    config.addinivalue_line("markers", "cycles(short, long): how often the fixture cycles says to repeat")
-
-
-@pytest.fixture
-def cycles(request: pytest.FixtureRequest) -> int:
-    """How often to repeat: the first number of the test's mark, with ``SCRIM_LONG=1`` the second."""
-    return int(request.node.get_closest_marker("cycles").kwargs["long" if IS_LONG else "short"])
-
-
 Scrim = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

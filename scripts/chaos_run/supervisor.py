@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scrim.errors import EXIT_CONFIG, EXIT_RESTART
 
-RESTART_S = 2.0
+RESTART_S = 0.5
 ABORT_S = 3.0
 START_S = 60.0
 """RestartSec and TimeoutAbortSec of the units; TimeoutStartSec is twice theirs: the machine may be shared."""

@@ -30,6 +30,7 @@ _GUEST = pytest.StashKey[Guest]()
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "patience(seconds): how long the guest may take for this test")
     config.addinivalue_line("markers", "long_only: left out of the short suite")
+    config.addinivalue_line("markers", "cycles(short, long): how often the fixture cycles says to repeat")
     config.addinivalue_line("markers", "appliance: needs the packages that scripts/install takes")
     config.addinivalue_line("markers", "debian_package: needs the Debian package too")
     if IS_INSIDE:

@@ -1,4 +1,4 @@
-"""What must survive on a machine of its own: crashes, hangs, heat, clocks that jump, cards that are full."""
+"""What must survive on a machine of its own: crash loops, heat, clocks that jump, cards that are full."""
 
 import contextlib
 import json
@@ -16,7 +16,6 @@ from scrim.errors import LocalError
 from scrim.local import Client
 from scrim.local.status import Status
 
-from .conftest import IS_LONG
 from .usb import run, until
 from .video import Core
 
@@ -24,9 +23,6 @@ PROJECT = Path(__file__).parents[2]
 UNIT = PROJECT / "systemd" / "scrim.service"
 UNITS = Path("/run/systemd/system")
 NAME = "scrim-endurance.service"
-WATCHDOG_S, RESTART_S = (10.0, 2.0) if IS_LONG else (4.0, 2.0)
-"""As in the unit; in the short suite nobody waits so long for a hang."""
-
 SIZE = ("camera.width=320", "camera.height=180", "model.form=float16")
 
 KEPT = ("Type", "NotifyAccess", "Restart", "RestartSec", "RestartPreventExitStatus", "WatchdogSec")
@@ -43,8 +39,7 @@ class Unit:
 
     def __init__(self, *settings: str) -> None:
         words = " ".join(f"--set {setting}" for setting in (*SIZE, *settings))
-        text = UNIT.read_text().replace("WatchdogSec=10", f"WatchdogSec={WATCHDOG_S:g}")
-        lines = [line for line in text.splitlines() if line.partition("=")[0] in KEPT]
+        lines = [line for line in UNIT.read_text().splitlines() if line.partition("=")[0] in KEPT]
         limits = [line for line in lines if line.startswith("StartLimit")]
         self._place = UNITS / NAME
         self._place.write_text(
@@ -123,27 +118,7 @@ def unit() -> Iterator[Unit]:
         made.remove()
 
 
-@pytest.mark.patience(3600)
-@pytest.mark.cycles(short=1, long=20)
-@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGSTOP], ids=["crash", "hang"])
-def test_systemd_brings_the_core_back(
-    unit: Unit, number: signal.Signals, cycles: int, measured: Measured, within: Within
-) -> None:
-    """A crash is noticed at once, a hang when the watchdog is not fed any more."""
-    back_s = []
-    for _ in range(cycles):
-        unit.until_live()
-        Path("/run/scrim/runs.json").unlink(missing_ok=True)  # so many kills in a row would be a loop
-        began_s = time.monotonic()
-        pid = unit.hit(number)
-        noticed_s = WATCHDOG_S if number == signal.SIGSTOP else 0.0
-        unit.until(lambda status, pid=pid: self_is_other(unit, pid), 120, "another process")  # type: ignore[misc]
-        back_s.append(time.monotonic() - began_s)
-    measured(f"{number.name} to an answer of the next process", back_s)
-    assert max(back_s) <= noticed_s + RESTART_S + within(3)
-
-
-def self_is_other(unit: Unit, pid: int) -> bool:
+def is_another(unit: Unit, pid: int) -> bool:
     return unit.pid not in (0, pid)
 
 
@@ -180,7 +155,7 @@ def crash_until_safe(unit: Unit) -> Status | None:
     if status is not None and status["safe_mode"] is not None:
         return status
     before = unit.hit(signal.SIGKILL)
-    until(lambda: self_is_other(unit, before) and unit.status() is not None, 60, "the next process")
+    until(lambda: is_another(unit, before) and unit.status() is not None, 60, "the next process")
     return None
 
 
