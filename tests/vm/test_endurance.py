@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from scrim.core.crashes import CRASHES
 from scrim.errors import LocalError
 from scrim.local import Client
 from scrim.local.status import Status
@@ -118,45 +119,38 @@ def unit() -> Iterator[Unit]:
         made.remove()
 
 
-def is_another(unit: Unit, pid: int) -> bool:
-    return unit.pid not in (0, pid)
+RECORD = Path("/run/scrim/runs.json")
+
+
+def crash(unit: Unit) -> None:
+    """Kill it, and wait until the next process has written down that it began."""
+    before_ns = RECORD.stat().st_mtime_ns
+    unit.hit(signal.SIGKILL)
+    until(lambda: RECORD.stat().st_mtime_ns > before_ns, 120, "the next process")
 
 
 @pytest.mark.patience(4500)
 @pytest.mark.cycles(short=0, long=60)
 def test_a_crash_loop_is_never_given_up(unit: Unit, cycles: int) -> None:
-    """Safe mode after five crashes; the long suite goes on killing it for an hour."""
+    """Safe mode after five crashes; the long suite goes on killing it for so many minutes."""
     unit.until_live()
-    unit.until(lambda _: crash_until_safe(unit) is not None, 180, "safe mode")
-    status = unit.status()
-    assert status is not None
+    for _ in range(CRASHES):
+        crash(unit)
+    status = unit.until(lambda status: status["safe_mode"] is not None, 60, "safe mode")
     assert status["placeholder_reason"] == "safe_mode"
     assert status["safe_mode"] is not None
-    assert status["safe_mode"]["crashes"] >= 5
-    end_s, kills = time.monotonic() + 60 * cycles, 0
+    assert status["safe_mode"]["crashes"] >= CRASHES
+    end_s = time.monotonic() + 60 * cycles
     while time.monotonic() < end_s:
-        unit.hit(signal.SIGKILL)
-        kills += 1
-        time.sleep(4)
+        crash(unit)
         assert systemctl("show", "--property=ActiveState", "--value", NAME) in ("active", "activating")
     unit.until(lambda status: status["safe_mode"] is not None, 60, "safe mode again")
     before = unit.pid
     with Client(Path("/run/scrim/core.sock"), timeout_s=10) as client:
         client.restart()
     unit.until_live(but=before)
-    status = unit.status()
-    assert status is not None
+    status = unit.until(lambda status: status["state"] == "running", 60, "a live picture")
     assert status["safe_mode"] is None
-
-
-def crash_until_safe(unit: Unit) -> Status | None:
-    """Kill it once more, unless it is in safe mode."""
-    status = unit.status()
-    if status is not None and status["safe_mode"] is not None:
-        return status
-    before = unit.hit(signal.SIGKILL)
-    until(lambda: is_another(unit, before) and unit.status() is not None, 60, "the next process")
-    return None
 
 
 @pytest.mark.patience(600)
