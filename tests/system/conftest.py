@@ -363,28 +363,48 @@ def mosquitto(make_mosquitto: Callable[..., Mosquitto]) -> Mosquitto:
 
 
 class RealScrim:
-    """A real core and a real gateway, each in its process."""
+    """A real core and a real gateway, each in its process.
+
+    Args:
+        folder: for the socket.
+        environment: of both.
+        core: more arguments of the core's.
+        web: more arguments of the gateway's, in one text.
+    """
 
     def __init__(self, folder: Path, environment: dict[str, str], *core: str, web: str = "") -> None:
         self.socket = folder / "core.sock"
-        env = environment | {"SCRIM_SOCKET": str(self.socket)}
+        self._environment = environment | {"SCRIM_SOCKET": str(self.socket)}
         start = [sys.executable, "-m", "scrim"]
-        self._core_command, self._environment = [*start, "core", *core], env
-        self.core = self._started()
-        gateway = [*start, "gateway", "--set", "web.port=0", *web.split()]
+        self._core_command = [*start, "core", *core]
+        self._gateway_command = [*start, "gateway", "--set", "web.port=0", *web.split()]
+        self.url = ""
+        self.start_core()
+        self.start_gateway()
+
+    def start_core(self) -> None:
+        self.core = subprocess.Popen(self._core_command, env=self._environment, stderr=subprocess.DEVNULL)
+
+    def start_gateway(self) -> None:
+        """Start it; ready when it says where its page is."""
         self.gateway = subprocess.Popen(
-            gateway, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            self._gateway_command,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         assert self.gateway.stdout is not None
         self.url = self.gateway.stdout.readline().split()[-1].rstrip("/")
 
-    def _started(self) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(self._core_command, env=self._environment, stderr=subprocess.DEVNULL)
-
     def restart_core(self) -> None:
         """As whoever started it would, once it has ended."""
         self.core.wait(30)
-        self.core = self._started()
+        self.start_core()
+
+    def kill_gateway(self) -> None:
+        self.gateway.kill()
+        self._gone(self.gateway)
 
     def __enter__(self) -> Self:
         return self
@@ -392,15 +412,22 @@ class RealScrim:
     def __exit__(self, *_: object) -> None:
         for process in (self.gateway, self.core):
             process.terminate()
-            process.wait(30)
-        assert self.gateway.stdout is not None
-        self.gateway.stdout.close()
+            self._gone(process)
+
+    def _gone(self, process: "subprocess.Popen[Any]") -> None:
+        process.wait(30)
+        if process.stdout is not None:
+            process.stdout.close()
 
     def rss_mb(self) -> float:
-        text = Path(f"/proc/{self.gateway.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", text)
-        assert found is not None
-        return int(found[1]) * 1024 / 1e6
+        return rss_mb(self.gateway.pid)
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process, in 10^6 bytes."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024 / 1e6
 
 
 @pytest.fixture

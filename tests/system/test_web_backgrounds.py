@@ -1,4 +1,4 @@
-"""The library over HTTP, up to the picture that goes out; and the memory that all of this takes."""
+"""The library over HTTP, up to the picture that goes out."""
 
 import asyncio
 import io
@@ -19,7 +19,6 @@ from scrim.local.client import Client
 
 UPLOAD = {"X-Scrim": "1", "Content-Type": "image/png"}
 POST = {"X-Scrim": "1", "Content-Type": "application/json"}
-MOST_RSS_MB = 60.0
 DEADLINE_S = 60.0
 Scenario = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
 
@@ -301,36 +300,6 @@ def test_what_is_uploaded_stands_behind_the_person_also_after_a_restart(real_scr
             assert str(client.status()["effect"]["image"]).startswith("library:room-")
     with real_scrim(*small) as scrim:
         asyncio.run(look_again(scrim.url))
-
-
-def test_with_two_viewers_stills_and_uploads_the_gateway_stays_small(real_scrim: Any) -> None:
-    async def watch(session: aiohttp.ClientSession, url: str) -> None:
-        async with session.get(f"{url}/preview.mjpg") as pictures:
-            async for _ in pictures.content.iter_any():
-                pass
-
-    async def scenario(scrim: Any) -> None:
-        async with aiohttp.ClientSession() as session:
-            await running(session, scrim.url)
-            idle_mb = scrim.rss_mb()
-            viewers = [asyncio.create_task(watch(session, scrim.url)) for _ in range(2)]
-            large = image(size=(4096, 4096))
-            for shade in range(4):
-                await upload(session, scrim.url, image((shade, 0, 0), (1920, 1080)))
-                await upload(session, scrim.url, large)
-                await upload(session, scrim.url, np.random.default_rng(shade).bytes(MAX_IMAGE_BYTES))
-                await corner(session, scrim.url)
-                await asyncio.sleep(1)
-            watched_mb = scrim.rss_mb()
-            for viewer in viewers:
-                viewer.cancel()
-            assert idle_mb < watched_mb < MOST_RSS_MB, (idle_mb, watched_mb)
-
-    # Nothing listens for MQTT; all that speaks it is in memory and tries.
-    more = "--set mqtt.is_enabled=true --set mqtt.port=1 --set prometheus.is_enabled=true"
-    more += " --set prometheus.port=0"
-    with real_scrim("--set", "camera.source=demo:", web=more) as scrim:
-        asyncio.run(scenario(scrim))
 
 
 def test_the_gateway_s_program_has_no_settings_in_its_arguments(real_scrim: Any) -> None:
