@@ -20,6 +20,7 @@ import numpy as np
 
 from scrim.core.capture.room import room_picture
 from scrim.frame import Plane, Planes
+from scrim.gateway.rtsp.part import RtspPart
 
 from .coded import is_numbered, number_in, numbered
 from .players import Player, playing
@@ -72,6 +73,15 @@ async def latencies_ms(player: Player, core: FeedCore, seconds: float) -> list[f
     return found[len(found) // 5 :]
 
 
+async def watched(
+    part: RtspPart, core: FeedCore, players: list[Player], seconds: float
+) -> tuple[list[float], float]:
+    """Latencies of the first player; processor time of a picture while all of them play."""
+    encoded, used = part.figures["encoded"], cpu_ms(part.pid)
+    found, *_ = await asyncio.gather(*(latencies_ms(player, core, seconds) for player in players))
+    return found, (cpu_ms(part.pid) - used) / max(1, part.figures["encoded"] - encoded)
+
+
 async def measure(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     width, height = map(int, options.size.split("x"))
     folder = Path(tempfile.mkdtemp(prefix="scrim-measure-"))
@@ -90,17 +100,16 @@ async def measure(options: argparse.Namespace, say: Callable[[str], None]) -> No
                 async with playing(url, core.size, kind) as player:
                     first = await first_ms(player)
                     await until(lambda: part.figures["is_encoding"])
-                    encoded, used = part.figures["encoded"], cpu_ms(part.pid)
-                    found = await latencies_ms(player, core, options.seconds)
-                    each = (cpu_ms(part.pid) - used) / max(1, part.figures["encoded"] - encoded)
+                    found, each = await watched(part, core, [player], options.seconds)
                     streaming_memory = memory_mb(part.pid)
                     async with playing(url, core.size, kind) as later:
                         second = await first_ms(later)
+                        _, for_two = await watched(part, core, [player, later], options.seconds)
                 say(
                     f"{kind}, {part.figures['encoder']}: first picture {first:.0f} ms, a second client's "
                     f"{second:.0f} ms; latency p50 {median(found):.1f} ms, p95 "
-                    f"{quantiles(found, n=20)[-1]:.1f} ms; {each:.1f} ms of processor a picture; "
-                    f"{streaming_memory}"
+                    f"{quantiles(found, n=20)[-1]:.1f} ms; {each:.2f} ms of processor a picture, for two "
+                    f"clients {for_two:.2f} ms; {streaming_memory}"
                 )
                 await until(lambda: not part.figures["is_wanted"])
             await asyncio.sleep(1.5)
