@@ -60,6 +60,7 @@ def test_statements_are_numbered_without_a_gap_and_grouped() -> None:
         "Cameras and loopback devices",
         "Operators and fleets",
         "MQTT and Home Assistant",
+        "Stream",
         "Page",
         "Set-up and supply",
         "Endurance",

@@ -77,6 +77,9 @@ class Processes:
         for name in tuple(self._children):
             self.stop(name)
 
+    def pid(self, name: str) -> int:
+        return self._children[name].pid
+
     def is_alive(self, name: str) -> bool:
         return self._children[name].poll() is None
 
@@ -109,12 +112,17 @@ class Processes:
 
 @pytest.fixture
 def processes(
-    tmp_path: Path, scrim_environment: dict[str, str], mosquitto: Any, until: Callable[..., None]
+    tmp_path: Path,
+    scrim_environment: dict[str, str],
+    mosquitto: Any,
+    until: Callable[..., None],
+    go_first: Callable[[int], None],
 ) -> Iterator[Processes]:
     running = Processes(tmp_path, scrim_environment, mosquitto.port)
     try:
         running.start("core")
         until(running.is_running)
+        go_first(running.pid("core"))
         running.start("gateway")
         yield running
     finally:
