@@ -25,9 +25,11 @@ COMMAND = (
 )
 CHANGES = f"""
 [Service]
-# This machine's programs, which may lie in a home folder and belong to root; without a single privilege.
+# This machine's programs, which may lie in a home folder or below /tmp, and belong to root; without a privilege.
 RootDirectory=/host
 ProtectHome=no
+PrivateTmp=no
+ReadWritePaths=+/tmp
 User=root
 StateDirectory=
 ConfigurationDirectory=
