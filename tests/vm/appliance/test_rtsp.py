@@ -25,7 +25,7 @@ COMMAND = (
 )
 CHANGES = f"""
 [Service]
-# This machine's programs, which may lie in a home folder or below /tmp, and belong to root; without a privilege.
+# This machine's programs, at home or below /tmp, which belong to root; without privileges.
 RootDirectory=/host
 ProtectHome=no
 PrivateTmp=no
