@@ -1,5 +1,6 @@
 """A frame at half, quarter and eighth size."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -142,3 +143,16 @@ def test_the_extension_shrinks_as_opencv_does(rows: int, columns: int, seed: int
     assert np.array_equal(native, opencv)
     with pytest.raises(ValueError, match="not twice as wide and high"):
         planes.halve(native, source[1:])
+
+
+@given(st.integers(1, 150), st.integers(1, 150), st.integers(0, 9))
+def test_what_an_enlarged_plane_shrinks_to_follows_without_enlarging_it(rows: int, columns: int, seed: int):
+    planes = pytest.importorskip("scrim.core._planes", reason="the extension in C was not built: no compiler")
+    source = np.random.default_rng(seed).integers(0, 256, (rows, columns + seed), np.uint8)[:, seed:]
+    smoothed, shrunk = (np.full((rows, columns), 77, np.uint8) for _ in range(2))
+    planes.smooth(smoothed, source)
+    large = cv2.resize(source, (2 * columns, 2 * rows), interpolation=cv2.INTER_LINEAR_EXACT)
+    opencv_shrink(shrunk, np.asarray(large, np.uint8))
+    assert np.array_equal(smoothed, shrunk)
+    with pytest.raises(ValueError, match="not as wide and high"):
+        planes.smooth(smoothed, source[1:])

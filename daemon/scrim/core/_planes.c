@@ -264,6 +264,35 @@ static int is_factor(int factor)
     return factor == 1 || factor == 2 || factor == 4 || factor == 8;
 }
 
+/* The mean of the four pixels that a cell becomes when the plane is enlarged by 2, each of them rounded. `upper` and
+ * `lower` are the rows around `here`; `spare` has room for two rows with one more on either side. */
+INLINE void smooth_row(uint8_t *restrict out, const uint8_t *restrict upper, const uint8_t *restrict here, const uint8_t *restrict lower, uint16_t *restrict spare, Py_ssize_t count)
+{
+    uint16_t *restrict above = spare, *restrict below = spare + count + 2;
+    for (Py_ssize_t x = 0; x < count; x++) {
+        above[x + 1] = (uint16_t)(3 * here[x] + upper[x]);
+        below[x + 1] = (uint16_t)(3 * here[x] + lower[x]);
+    }
+    above[0] = above[1], above[count + 1] = above[count];
+    below[0] = below[1], below[count + 1] = below[count];
+    for (Py_ssize_t x = 0; x < count; x++) {
+        const uint16_t a = (uint16_t)((uint16_t)(3 * above[x + 1] + above[x] + 8) >> 4);
+        const uint16_t b = (uint16_t)((uint16_t)(3 * above[x + 1] + above[x + 2] + 8) >> 4);
+        const uint16_t c = (uint16_t)((uint16_t)(3 * below[x + 1] + below[x] + 8) >> 4);
+        const uint16_t d = (uint16_t)((uint16_t)(3 * below[x + 1] + below[x + 2] + 8) >> 4);
+        out[x] = (uint8_t)((uint16_t)(a + b + c + d + 2) >> 2);
+    }
+}
+
+FOR_EACH_PROCESSOR
+static void smooth_plane(const plane *out, const plane *from)
+{
+    uint16_t spare[2 * (MOST_WIDTH + 8 + 2)];
+    if (from->columns == 0) return;
+    for (Py_ssize_t row = 0; row < from->rows; row++)
+        smooth_row(out->at + row * out->stride, cells_at(from, row - 1), cells_at(from, row), cells_at(from, row + 1), spare, from->columns);
+}
+
 /* Gets a plane of bytes whose rows are contiguous. */
 static int get_plane(PyObject *object, Py_buffer *view, plane *found, int flags, const char *name, int factor)
 {
@@ -329,23 +358,23 @@ static PyObject *blend(PyObject *module, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
-static PyObject *halve(PyObject *module, PyObject *arguments)
+/* Calls `work` with out and source; `times` is how much larger the source has to be. */
+static PyObject *on_two(PyObject *arguments, void (*work)(const plane *, const plane *), int times, const char *wrong)
 {
     PyObject *objects[2];
     Py_buffer views[2];
     plane out, from;
     int is_done = 0;
-    (void)module;
     if (!PyArg_ParseTuple(arguments, "OO", &objects[0], &objects[1])) return NULL;
     if (get_plane(objects[0], &views[0], &out, PyBUF_WRITABLE, "out", 1) < 0) return NULL;
     if (get_plane(objects[1], &views[1], &from, 0, "source", 1) == 0) {
-        if (from.rows == 2 * out.rows && from.columns == 2 * out.columns) {
+        if (from.rows == times * out.rows && from.columns == times * out.columns) {
             Py_BEGIN_ALLOW_THREADS
-            halve_plane(&out, &from);
+            work(&out, &from);
             Py_END_ALLOW_THREADS
             is_done = 1;
         } else {
-            PyErr_SetString(PyExc_ValueError, "source: is not twice as wide and high as out");
+            PyErr_SetString(PyExc_ValueError, wrong);
         }
         PyBuffer_Release(&views[1]);
     }
@@ -354,9 +383,22 @@ static PyObject *halve(PyObject *module, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+static PyObject *halve(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    return on_two(arguments, halve_plane, 2, "source: is not twice as wide and high as out");
+}
+
+static PyObject *smooth(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    return on_two(arguments, smooth_plane, 1, "source: is not as wide and high as out");
+}
+
 static PyMethodDef methods[] = {
     {"blend", blend, METH_VARARGS, "blend(out, camera, behind, factor, alpha, factor, box): camera over behind by alpha."},
     {"halve", halve, METH_VARARGS, "halve(out, source): each pixel of out is the mean of four, rounded half up."},
+    {"smooth", smooth, METH_VARARGS, "smooth(out, source): what halve() would give of source enlarged by 2."},
     {NULL, NULL, 0, NULL},
 };
 

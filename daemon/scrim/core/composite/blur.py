@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from scrim.core.composite.base import CoarsePlanes
 from scrim.core.composite.weighing import best_weighing
-from scrim.core.pyramid import Pyramid, best_shrink
+from scrim.core.pyramid import Pyramid, Shrink, best_shrink
 from scrim.frame import Coarse, Matte, Plane
 
 _SMALLEST_SIGMA_PX = 14 / 8
@@ -61,6 +61,7 @@ class BlurBackground:
         if not self._is_alike:
             self._chroma = _Group(self._u.small.shape, max(sigma_px / 2, 0.3), 2)
         self._shrink = best_shrink()
+        self._smooth = _native_smooth()
         self._alpha = [np.empty(_shape(width, height, 1 << level), np.uint8) for level in range(1, 4)]
 
     def planes(self, pyramid: Pyramid, matte: Matte) -> CoarsePlanes:
@@ -77,14 +78,17 @@ class BlurBackground:
     def _shrunk_alpha(self, matte: Matte, level: int) -> Plane:
         if level == 0:
             return matte.y
-        above = matte.uv
         if level == 1:
-            return above
-        for at in range(1, level):
-            shrunk = self._alpha[at]
-            self._shrink(shrunk, above)
-            above = shrunk
-        return above
+            return matte.uv
+        cells, quarter = matte.cells, self._alpha[1]
+        if self._smooth and cells and cells.factor == 4 and cells.plane.shape == quarter.shape:
+            # The matte itself is not needed then: what it would be shrunk to follows from its cells.
+            self._smooth(quarter, cells.plane)
+        else:
+            self._shrink(quarter, matte.uv)
+        if level == 3:
+            self._shrink(self._alpha[2], quarter)
+        return self._alpha[level - 1]
 
 
 class _Blurred:
@@ -142,6 +146,15 @@ class _Group:
         )
         offsets = tuple(_FALLBACK_WEIGHT * mean for mean in means)
         self._weighing.divide(self._blurred, out, _FALLBACK_WEIGHT, offsets)
+
+
+def _native_smooth() -> Shrink | None:
+    """What halves a plane that was enlarged by 2, given what it was before; None without a compiler."""
+    try:
+        from scrim.core._planes import smooth
+    except ImportError:
+        return None
+    return smooth
 
 
 def _shape(width: int, height: int, scale: int) -> tuple[int, int]:

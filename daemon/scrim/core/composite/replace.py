@@ -17,16 +17,22 @@ class PictureBackground:
     """A fixed picture of frame size.
 
     Args:
-        i420: contiguous, shape (height * 3 / 2, width), uint8; kept, not copied.
+        i420: contiguous, shape (height * 3 / 2, width), uint8; not written to afterwards.
     """
 
     def __init__(self, i420: Plane) -> None:
         y, u, v = Planes.of(i420)
-        self._planes = Coarse(y), Coarse(u), Coarse(v)
+        self._planes = _frugal(y), _frugal(u), _frugal(v)
 
     def planes(self, pyramid: Pyramid, matte: Matte) -> CoarsePlanes:  # noqa: ARG002
         """The picture."""
         return self._planes
+
+
+def _frugal(plane: Plane) -> Coarse:
+    """The plane; where all rows are the same, one of them that stands for all and stays in the cache."""
+    is_alike = bool((plane == plane[:1]).all())
+    return Coarse(np.broadcast_to(plane[0].copy(), plane.shape) if is_alike else plane)
 
 
 def color_picture(color: str, size: tuple[int, int]) -> Plane:
