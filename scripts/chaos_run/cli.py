@@ -35,10 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 1 when a promise was broken."""
     options = _parser().parse_args(arguments)
     seed = random.SystemRandom().randrange(1 << 31) if options.seed is None else options.seed
+    chosen = [fault for fault in FAULTS if any(text in fault.name for text in options.only or [""])]
+    if not chosen:
+        raise SystemExit("chaos: --only: no such fault; there are " + ", ".join(one.name for one in FAULTS))
     evidence = Path(tempfile.mkdtemp(prefix="scrim-chaos-evidence-"))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        outcome = run(options.minutes * 60, seed, evidence)
+        outcome = run(options.minutes * 60, seed, evidence, chosen)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     print(json.dumps(outcome.as_dict(), indent=2) if options.json else table(outcome))
@@ -49,13 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if outcome.is_good else 1
 
 
-def run(seconds: float, seed: int, evidence: Path) -> Outcome:
+def run(seconds: float, seed: int, evidence: Path, faults: Sequence[Fault] = FAULTS) -> Outcome:
     """Start everything, prove the detector, let faults happen for so long.
 
     Args:
         seconds: of faults.
         seed: of the random numbers; the same gives the same faults in the same order.
         evidence: folder for logs, and for pictures in which the room was found.
+        faults: that may happen.
     """
     with staged(evidence) as stage, ExitStack() as stack:
         for output in stage.outputs:
@@ -70,7 +74,7 @@ def run(seconds: float, seed: int, evidence: Path) -> Outcome:
         presence, services = Presence(), {"core": stage.core.past, "gateway": stage.gateway.past}
         outcome = Outcome(seconds, seed, raw_seen, presence, stage.outputs, services)
         stack.enter_context(_watching(stage, presence))
-        _rain(stage, outcome, random.Random(seed), seconds)  # noqa: S311  (nothing is kept secret by it)
+        _rain(stage, outcome, random.Random(seed), seconds, faults)  # noqa: S311  (nothing is kept secret by it)
     return outcome
 
 
@@ -105,15 +109,18 @@ def _prove_the_detector(stage: Stage) -> dict[str, tuple[int, int]]:
     return seen
 
 
-def _rain(stage: Stage, outcome: Outcome, rng: random.Random, seconds: float) -> None:
+def _rain(
+    stage: Stage, outcome: Outcome, rng: random.Random, seconds: float, faults: Sequence[Fault]
+) -> None:
     began_s = told_s = time.monotonic()
     number = 0
     while time.monotonic() - began_s < seconds:
-        chosen = _choose(rng)
+        chosen = _choose(rng, faults)
         name = " + ".join(sorted(fault.name for fault in chosen))
         _happen(stage, chosen, rng)
         took_s = _recovery_s(stage)
         number += 1
+        outcome.safe_modes = stage.safe_modes
         if took_s is None:
             outcome.lost.append(name)
         else:
@@ -124,11 +131,11 @@ def _rain(stage: Stage, outcome: Outcome, rng: random.Random, seconds: float) ->
         time.sleep(rng.uniform(*_PAUSES_S))
 
 
-def _choose(rng: random.Random) -> list[Fault]:
-    count = 2 if rng.random() < _TWO_AT_ONCE else 1
+def _choose(rng: random.Random, faults: Sequence[Fault]) -> list[Fault]:
+    count = 2 if rng.random() < _TWO_AT_ONCE and len(faults) > 1 else 1
     chosen: dict[str, Fault] = {}
     while len(chosen) < count:
-        fault = rng.choices(FAULTS, [fault.weight for fault in FAULTS])[0]
+        fault = rng.choices(faults, [fault.weight for fault in faults])[0]
         chosen[fault.name] = fault
     return list(chosen.values())
 
@@ -213,6 +220,7 @@ def _tell(text: str) -> None:
 _EPILOG = """\
 examples:
   scripts/chaos --minutes 2
+  scripts/chaos --minutes 5 --only "crash loop"
   nice -n 19 scripts/chaos --minutes 60 --seed 7 --json
 """
 
@@ -227,5 +235,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--minutes", type=float, default=5.0, help="how long (default: %(default)g)")
     parser.add_argument("--seed", type=int, help="of the random numbers; the report tells which was taken")
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="TEXT",
+        help="faults with this in their name, repeatable; default: all",
+    )
     parser.add_argument("--json", action="store_true", help="the report for programs")
     return parser

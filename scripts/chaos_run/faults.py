@@ -9,6 +9,7 @@ import string
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import paho.mqtt.publish
@@ -16,6 +17,7 @@ from paho.mqtt import MQTTException
 
 from chaos_run.image_server import KINDS
 from chaos_run.stage import Stage
+from scrim.core.crashes import CRASHES
 from scrim.errors import ScrimError
 from scrim.rss_guard import SETTLED_S
 
@@ -87,13 +89,35 @@ def hit(unit: str, number: int) -> Run:
 
 @contextlib.contextmanager
 def crash_loop(stage: Stage, _: random.Random) -> Iterator[None]:
-    """The core is killed as soon as it is up, more often than safe mode allows."""
-    for _attempt in range(6):
+    """The core is killed whenever it has begun, until it is in safe mode; somebody ends that."""
+    record = stage.folder / "run" / "runs.json"
+    for _attempt in range(CRASHES + 1):
+        before_ns = _changed_ns(record)
+        stage.core.send(signal.SIGKILL)
         deadline_s = time.monotonic() + 30
-        while not stage.core.send(signal.SIGKILL) and time.monotonic() < deadline_s:
-            time.sleep(0.1)
-        time.sleep(1.0)
+        while _changed_ns(record) == before_ns and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+    deadline_s = time.monotonic() + 30
+    while not _restart_from_safe_mode(stage) and time.monotonic() < deadline_s:
+        time.sleep(0.5)
     yield
+
+
+def _changed_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _restart_from_safe_mode(stage: Stage) -> bool:
+    """Whether the core was in safe mode, and was asked to leave it."""
+    with contextlib.suppress(ScrimError), stage.client() as client:
+        if client.status()["safe_mode"] is not None:
+            stage.safe_modes += 1
+            client.restart()
+            return True
+    return False
 
 
 @contextlib.contextmanager
@@ -277,7 +301,7 @@ FAULTS = (
     Fault("core hangs", hit("core", signal.SIGSTOP), (4, 16)),
     Fault("core stopped in order", hit("core", signal.SIGTERM)),
     Fault("core asked to restart", asked_to_restart),
-    Fault("core in a crash loop", crash_loop, (0, 0), 0.3),
+    Fault("core in a crash loop", crash_loop, weight=0.5),
     Fault("gateway killed", hit("gateway", signal.SIGKILL), weight=2),
     Fault("gateway hangs", hit("gateway", signal.SIGSTOP), (3, 26), 0.5),
     Fault("gateway stopped in order", hit("gateway", signal.SIGTERM)),

@@ -38,6 +38,7 @@ class Outcome:
             were allowed, and of how many: the proof that it would have seen a leak.
         recoveries: for each kind of fault, the seconds from its end to a picture of the camera.
         lost: faults after which none came.
+        safe_modes: how often the core was seen in safe mode.
         presence: see there.
         outputs: who watched.
         services: name to past.
@@ -51,6 +52,7 @@ class Outcome:
     services: Mapping[str, Past]
     recoveries: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     lost: list[str] = field(default_factory=list)
+    safe_modes: int = 0
 
     @property
     def leaks(self) -> int:
@@ -81,6 +83,7 @@ class Outcome:
                 "live": _share(self.presence.live, self.presence.looks),
                 "longest_gap_s": _round(self.presence.longest_gap_s),
             },
+            "safe_modes": self.safe_modes,
             "leaks": self.leaks,
             "outputs": {output.name: self._output(output) for output in self.outputs},
             "services": {name: _past(past) for name, past in self.services.items()},
@@ -102,7 +105,7 @@ def table(outcome: Outcome) -> str:
     told = "{minutes:g} minutes, seed {seed}, {faults} faults; ".format(**found)
     seen = "a picture {picture:.2%} of the time, the camera's {live:.2%}; at most {longest_gap_s:g} s without"
     lines = [
-        told + f"{len(outcome.lost)} not recovered from",
+        told + f"{len(outcome.lost)} not recovered from; safe mode {outcome.safe_modes} times",
         seen.format(**found["availability"]),
         "",
         f"{'fault':36} {'times':>5} {'median':>8} {'longest':>8}   seconds from its end to a live picture",

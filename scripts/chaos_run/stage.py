@@ -119,6 +119,7 @@ class Stage:
         rtsp_port: of the stream.
         image_port: of the server of images.
         outputs: everybody who watches.
+        safe_modes: how often the core was seen in safe mode.
     """
 
     folder: Path
@@ -130,6 +131,7 @@ class Stage:
     rtsp_port: int
     image_port: int
     outputs: list[Output]
+    safe_modes: int = 0
 
     @property
     def feed(self) -> Feed:

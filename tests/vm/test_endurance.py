@@ -281,7 +281,7 @@ def card(tmp_path: Path) -> Iterator[Card]:
     made.remove()
 
 
-@pytest.mark.parametrize("fault", ["full", "read-only"])
+@pytest.mark.parametrize("fault", ["full", pytest.param("read-only", marks=pytest.mark.long_only)])
 def test_a_card_that_takes_nothing_costs_the_memory_of_a_change_and_nothing_else(
     tmp_path: Path, card: Card, fault: str
 ) -> None:
