@@ -124,7 +124,8 @@ def _guest(item: pytest.Item) -> Guest:
     session = item.session
     if _GUEST not in session.stash:
         left = [one for one in session.items[session.items.index(item) :] if _is_ours(one)]
-        node_ids = [one.nodeid for one in left if not one.get_closest_marker("skip")]
+        left = [one for one in left if not one.get_closest_marker("skip")]
+        node_ids = [one.nodeid for one in left]
         folder = item.config._tmp_path_factory.mktemp("vm")
         with_package = any(one.get_closest_marker("debian_package") for one in left)
         if with_package or any(one.get_closest_marker("appliance") for one in left):

@@ -10,7 +10,7 @@ from .appliance import stage
 from .usb import run, until
 from .wheels import FAILURE, PACKAGE
 
-pytestmark = [pytest.mark.debian_package, pytest.mark.patience(1200)]
+pytestmark = [pytest.mark.long_only, pytest.mark.debian_package, pytest.mark.patience(1200)]
 
 Measured = Callable[[str, list[float]], None]
 
@@ -72,7 +72,6 @@ def test_modules_are_compiled_when_it_is_installed(before: dict[str, str]) -> No
     assert any(compiled.glob("service.*.pyc"))
 
 
-@pytest.mark.long_only
 def test_an_upgrade_keeps_what_the_owner_set(before: dict[str, str]) -> None:
     """Settings stay, what was switched off stays off, and the rest is started anew."""
     stage.edit({"filter_cpu_utilization": "31.0"})
@@ -87,7 +86,6 @@ def test_an_upgrade_keeps_what_the_owner_set(before: dict[str, str]) -> None:
     stage.guest("systemctl", "enable", "--now", stage.GATEWAY)
 
 
-@pytest.mark.long_only
 def test_a_new_version_with_new_settings_keeps_the_old_ones(before: dict[str, str]) -> None:
     kept = stage.SETTINGS.read_text()
     stage.guest("sh", "-c", NEXT_VERSION.format(file=FILE), limit_s=600)
