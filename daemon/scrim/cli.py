@@ -192,6 +192,9 @@ def _add_bench(commands: Commands) -> None:
     command.add_argument(
         "--rounds", type=_count, default=5, help="rounds, of which the median counts (default 5)"
     )
+    command.add_argument(
+        "--profile", type=Path, metavar="FILE.svg", help="draw where the time of a frame goes"
+    )
     command.add_argument("--json", action="store_true", help="for programs")
     add_settings(command)
     command.set_defaults(command=_bench)
@@ -300,7 +303,7 @@ def _process(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from scrim.core.bench.command import Options, measure, parse_size, table
+    from scrim.core.bench.command import Options, measure, parse_size, save_picture, table
 
     wanted = Options(
         sizes=[parse_size(text) for text in options.size or ["1280x720"]],
@@ -312,6 +315,8 @@ def _bench(options: argparse.Namespace) -> int:
         rounds=options.rounds,
     )
     results = measure(settings_of(options), wanted, is_quiet=options.json)
+    if options.profile:
+        save_picture(options.profile, results)
     print(json.dumps({"results": results}, indent=2) if options.json else table(results))
     return 0
 

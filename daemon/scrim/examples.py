@@ -29,6 +29,7 @@ _EXAMPLES: Mapping[str, str] = {
     "bench": """\
   scrim bench --size 1280x720 --size 1920x1080 --effect blur --effect color
   scrim bench --clip talk.mp4 --json
+  scrim bench --profile where-the-time-goes.svg
   scrim bench --against mediapipe                    after scripts/setup --mediapipe
 """,
     "doctor": """\

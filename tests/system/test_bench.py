@@ -4,12 +4,15 @@ import json
 import subprocess
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 
 from scrim.core.bench.clip import FRAMES, read_clip, write_clip
 from scrim.core.bench.command import Candidate, parse_size
+from scrim.core.bench.counters import Counters, Counts, per_frame
+from scrim.core.bench.picture import draw
 from scrim.core.sinks.file import open_writer
 from scrim.errors import ConfigError, SourceError
 from scrim.frame import Caps
@@ -33,7 +36,7 @@ def bad(result: "subprocess.CompletedProcess[str]", *words: str, status: int = 1
 
 
 def test_a_result_has_the_documented_shape(scrim):
-    (one,) = results(scrim("bench", *TINY, *MODEL, "--json"))
+    one, floor = results(scrim("bench", *TINY, *MODEL, "--json"))
     assert (one["program"], one["width"], one["height"], one["effect"], one["threads"]) == (
         *("scrim", 64, 64, "blur", 1),
     )
@@ -42,6 +45,13 @@ def test_a_result_has_the_documented_shape(scrim):
         assert one[key] > 0
     assert set(one["stages"]) == {"input", "segment", "matte", "composite"}
     assert all(spent_ms > 0 for spent_ms in one["stages"].values())
+    for key in ("cycles_per_frame", "instructions_per_frame"):
+        assert one[key] is None or one[key] > 0
+    assert (floor["program"], floor["threads"]) == ("floor", 1)
+    assert one["floor_cpu_ms"] == floor["cpu_ms_per_frame"]
+    assert one["ratio_to_floor"] == pytest.approx(
+        one["cpu_ms_per_frame"] / floor["cpu_ms_per_frame"], abs=1e-3
+    )
 
 
 def test_options_repeat_and_every_combination_is_measured(scrim):
@@ -54,7 +64,7 @@ def test_options_repeat_and_every_combination_is_measured(scrim):
         for effect in ("blur", "color", "image")
         for threads in (1, 2)
     }
-    assert len(measured) == len(combinations)
+    assert len(measured) == 2 * len(combinations), "each beside its floor"
 
 
 def clip(folder: Path, frames: int = 3) -> Path:
@@ -68,10 +78,12 @@ def clip(folder: Path, frames: int = 3) -> Path:
 def test_a_table_for_people_on_a_clip_of_one_s_own(scrim, tmp_path: Path):
     result = scrim("bench", *TINY, *MODEL, "--clip", clip(tmp_path))
     assert result.returncode == 0
-    head, _, row, stages = result.stdout.splitlines()
+    head, _, row, stages, counted, floor, _ = result.stdout.splitlines()
     assert "CPU ms" in head
     assert "64x64" in row
     assert "segment" in stages
+    assert "instructions" in counted
+    assert "of the floor" in floor
 
 
 @pytest.mark.parametrize(
@@ -113,7 +125,7 @@ def test_a_comparison_is_made_in_one_run_and_gives_the_ratio(scrim, tmp_path: Pa
     stand_in.chmod(0o755)
     arguments = ("bench", *TINY, *MODEL, "--effect", "color", "--against", "mediapipe")
     measured = results(scrim(*arguments, "--json", SCRIM_MEDIAPIPE_PYTHON=str(stand_in)))
-    ours, theirs = measured
+    ours, _, theirs = measured
     assert (ours["program"], theirs["program"]) == ("scrim", "mediapipe")
     assert theirs["cpu_ms_per_frame"] == 100
     assert ours["ratio_to_mediapipe"] == pytest.approx(ours["cpu_ms_per_frame"] / 100, abs=1e-4)
@@ -121,7 +133,41 @@ def test_a_comparison_is_made_in_one_run_and_gives_the_ratio(scrim, tmp_path: Pa
     assert "of MediaPipe's own loop" in table.stdout
 
 
+def test_the_profile_is_a_picture_of_the_stages(scrim, tmp_path: Path):
+    path = tmp_path / "profile.svg"
+    assert scrim("bench", *TINY, *MODEL, "--profile", path).returncode == 0
+    picture = path.read_text()
+    root = ET.fromstring(picture)
+    titles = [title.text or "" for title in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert {title.split()[0] for title in titles} >= {"input", "segment", "matte", "composite"}
+    bad(scrim("bench", *TINY, *MODEL, "--profile", tmp_path / "none" / "x.svg"), "--profile", "No such file")
+
+
 # Parts.
+
+
+def test_bars_are_as_long_as_what_they_show():
+    one = {"program": "scrim", "effect": "blur", "width": 64, "height": 64, "threads": 1}
+    one |= {"wall_ms_per_frame": 10.0, "stages": {"segment": 4.0, "matte": 2.0}}
+    rects = [
+        (float(rect.attrib["x"]), float(rect.attrib["width"]))
+        for rect in ET.fromstring(draw([one])).iter("{http://www.w3.org/2000/svg}rect")
+        if "x" in rect.attrib
+    ]
+    widths = [width for _, width in rects]
+    assert widths == pytest.approx([widths[1] * 2, widths[1], widths[1] * 2], abs=0.2), (
+        "4, 2 and 4 that are left"
+    )
+    assert [x for x, _ in rects[1:]] == pytest.approx([x + width for x, width in rects[:-1]], abs=0.2)
+
+
+def test_what_nobody_may_count_is_none():
+    counters = Counters()
+    counted = per_frame(counters.read(), counters.read(), 1)
+    counters.close()
+    assert all(count is None or count > 0 for count in counted)
+    assert per_frame(Counts(None, 10), Counts(None, 40), 3) == (None, 10)
+    assert counters.read() == Counts(None, None), "closed"
 
 
 def test_a_size_is_two_even_numbers():

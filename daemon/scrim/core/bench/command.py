@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -21,12 +21,16 @@ from tqdm import tqdm
 
 from scrim.config import Settings
 from scrim.core.bench.clip import write_clip
+from scrim.core.bench.picture import draw
 from scrim.core.bench.worker import Job
 from scrim.errors import EXIT_CONFIG, ConfigError, Problem, ScrimError
 from scrim.frame import MAX_SIDE_PX
 
 MEDIAPIPE_PYTHON = "SCRIM_MEDIAPIPE_PYTHON"
 """Environment variable naming a Python that can import mediapipe."""
+
+FLOOR = "floor"
+"""Name of the least that a frame can cost: the bare model and one pass over the picture."""
 
 _SOURCE_TREE = Path(__file__).resolve().parents[4]
 
@@ -100,6 +104,10 @@ class Candidate:
             raise self._ended()
         return dict(json.loads(line))
 
+    def _counted(self, what: str) -> int | None:
+        counts = [one.get(what) for one in self.rounds]
+        return None if None in counts else round(median(cast("list[float]", counts)))
+
     def _ended(self) -> ScrimError:
         """That the worker ended; with wrong settings where it said so."""
         error = ScrimError(f"bench: the worker for {self.program} ended; its own words are above")
@@ -127,6 +135,8 @@ class Candidate:
             "wall_ms_per_frame": round(median(one["wall_ms"] for one in self.rounds), 3),
             "fps": round(1000 / median(one["wall_ms"] for one in self.rounds), 1),
             "stages": {name: round(spent, 3) for name, spent in stages.items()},
+            "cycles_per_frame": self._counted("cycles"),
+            "instructions_per_frame": self._counted("instructions"),
             "peak_rss_mb": round(max(one["peak_rss_mb"] for one in self.rounds), 1),
             "first_frame_s": round(self.rounds[0]["first_frame_s"], 2),
         }
@@ -136,7 +146,8 @@ def measure(settings: Settings, options: Options, *, is_quiet: bool = False) -> 
     """Measure everything, one size after the other, all candidates of a size taking turns.
 
     Returns:
-        One result per candidate; a MediaPipe result is followed through ``ratio_to_mediapipe`` of scrim's.
+        One result per candidate. Those of scrim have ``ratio_to_floor``, ``floor_cpu_ms`` and
+        ``floor_wall_ms``, and ``ratio_to_mediapipe`` where that was measured too.
 
     Raises:
         ScrimError: the clip cannot be read, mediapipe is wanted and not there, or a worker ended.
@@ -158,7 +169,8 @@ def measure(settings: Settings, options: Options, *, is_quiet: bool = False) -> 
                         if number:  # the first round warms up
                             candidate.rounds.append(figures)
                     progress.update()
-                results += _with_ratios([candidate.result() for candidate in candidates])
+                measured = [candidate.result() for candidate in candidates]
+                results += _with_floor(_with_ratios(measured))
     return results
 
 
@@ -179,9 +191,32 @@ def table(results: Sequence[dict[str, Any]]) -> str:
             lines.append(
                 "           " + "  ".join(f"{name} {spent:.2f}" for name, spent in one["stages"].items())
             )
+        if one["program"] == "scrim":
+            lines.append(f"           {_counted(one)}")
+        if "ratio_to_floor" in one:
+            lines.append(f"           {one['ratio_to_floor']:.2f} of the floor: bare model and one pass")
         if "ratio_to_mediapipe" in one:
             lines.append(f"           {one['ratio_to_mediapipe']:.3f} of MediaPipe's own loop in this run")
     return "\n".join(lines)
+
+
+def _counted(one: dict[str, Any]) -> str:
+    if one["instructions_per_frame"] is None or one["cycles_per_frame"] is None:
+        return "cycles and instructions: not counted, this machine lets nobody"
+    cycles, instructions = one["cycles_per_frame"] / 1e6, one["instructions_per_frame"] / 1e6
+    return f"{cycles:.1f} M cycles, {instructions:.1f} M instructions ({instructions / cycles:.1f} a cycle)"
+
+
+def save_picture(path: Path, results: Sequence[dict[str, Any]]) -> None:
+    """Draw where the time of a frame goes.
+
+    Raises:
+        ScrimError: the file cannot be written.
+    """
+    try:
+        path.write_text(draw([one for one in results if one["program"] != FLOOR]))
+    except OSError as error:
+        raise ScrimError(f"--profile {path}: cannot be written: {error.strerror}") from None
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -207,7 +242,9 @@ def _candidates(
     candidates: list[Candidate] = []
     try:
         for effect, threads in product(options.effects, options.threads):
-            candidates.append(_scrim(settings, options, size, clip, image, effect, threads))
+            job = _job(settings, options, size, clip, image, effect, threads)
+            candidates.append(_scrim(job, effect, threads))
+            candidates.append(_scrim(replace(job, is_floor=True), effect, threads))
         if options.with_mediapipe:
             candidates += [_mediapipe(options, size, clip, image, effect) for effect in options.effects]
         yield candidates
@@ -216,7 +253,7 @@ def _candidates(
             candidate.end()
 
 
-def _scrim(
+def _job(
     settings: Settings,
     options: Options,
     size: tuple[int, int],
@@ -224,14 +261,19 @@ def _scrim(
     image: Path,
     effect: str,
     threads: int,
-) -> Candidate:
+) -> Job:
     patch: dict[str, Any] = {"effect": effect, "model": {"threads": threads}}
     if effect == "image":
         patch["image"] = image.as_uri()
     document = settings.patched(patch).model_dump()
-    job = Job(str(clip), *size, document, str(image.parent), options.frames, time.monotonic())
-    command = [sys.executable, "-m", "scrim.core.bench.worker", job.as_json()]
-    return Candidate("scrim", size, effect, threads, _spawn(command))
+    return Job(str(clip), *size, document, str(image.parent), options.frames, 0.0)
+
+
+def _scrim(job: Job, effect: str, threads: int) -> Candidate:
+    started = replace(job, started_s=time.monotonic())
+    command = [sys.executable, "-m", "scrim.core.bench.worker", started.as_json()]
+    program = FLOOR if job.is_floor else "scrim"
+    return Candidate(program, (job.width, job.height), effect, threads, _spawn(command))
 
 
 def _mediapipe(options: Options, size: tuple[int, int], clip: Path, image: Path, effect: str) -> Candidate:
@@ -281,6 +323,16 @@ def _with_ratios(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for one in results:
         if one["program"] == "scrim" and one["effect"] in theirs:
             one["ratio_to_mediapipe"] = round(one["cpu_ms_per_frame"] / theirs[one["effect"]], 4)
+    return results
+
+
+def _with_floor(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    floors = {(one["effect"], one["threads"]): one for one in results if one["program"] == FLOOR}
+    for one in results:
+        floor = floors.get((one["effect"], one["threads"]))
+        if one["program"] == "scrim" and floor is not None:
+            one["floor_cpu_ms"], one["floor_wall_ms"] = floor["cpu_ms_per_frame"], floor["wall_ms_per_frame"]
+            one["ratio_to_floor"] = round(one["cpu_ms_per_frame"] / floor["cpu_ms_per_frame"], 4)
     return results
 
 

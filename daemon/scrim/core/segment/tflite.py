@@ -129,6 +129,16 @@ class TFLiteSegmenter:
             raise SegmentError(f"model {self.spec.name}: answered with NaN or infinity")
         return self._reader.mask
 
+    def run(self) -> None:
+        """Run the model on whatever its input holds, and leave the answer; for figures of the runtime alone.
+
+        Raises:
+            SegmentError: it is closed.
+        """
+        if self._interpreter is None:
+            raise SegmentError(f"model {self.spec.name} is closed")
+        self._interpreter.invoke()
+
     def close(self) -> None:
         """Let the model go, and then the delegate: the other way round the runtime crashes."""
         self._interpreter = None
