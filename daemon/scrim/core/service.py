@@ -49,7 +49,7 @@ from scrim.core.regulator import Regulator
 from scrim.core.relay import FirstPicture, Relay
 from scrim.core.remember import Memory
 from scrim.core.report import FEED_NAME, Parts, Report
-from scrim.core.segment.loading import load_model, load_nothing
+from scrim.core.segment.loading import load_adaptive, load_nothing
 from scrim.core.sinks.feed import FeedSink
 from scrim.core.sinks.registry import make_sink
 from scrim.core.state import state_path
@@ -237,7 +237,7 @@ def _start_filtering(
     stack: ExitStack, settings: "Settings", start: InEffect, output: _Output, *, is_patient: bool
 ) -> _Filtering:
     caps, outlet = output.caps, output.outlet
-    load = load_nothing if output.is_safe_mode else load_model
+    load = load_nothing if output.is_safe_mode else load_adaptive
     first = first_model(start.settings.model, settings.model, load)
     start = replace(start, settings=start.settings.model_copy(update={"model": first.settings}))
     small, small_specs = (None, ()) if output.is_safe_mode else first_small_model(settings)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scrim.core.segment.adaptive import AdaptiveSegmenter, ThreadChoice
 from scrim.core.segment.base import Segmenter
 from scrim.core.segment.catalogue import Catalogue
 from scrim.core.segment.constant import ConstantSegmenter
@@ -91,6 +92,16 @@ def load_model(settings: "ModelSettings", folder: Path | None = None) -> LoadedM
     if settings.delegate is None:
         return loaded
     return _delegated(loaded, settings.delegate, models[settings.name])
+
+
+def load_adaptive(settings: "ModelSettings", folder: Path | None = None) -> LoadedModel:
+    """As ``load_model``, for a core: one thread runs the model while the machine is busy."""
+    loaded = load_model(settings, folder)
+    if loaded.threads <= 1 or loaded.delegated is not None:
+        return loaded
+    choice = ThreadChoice(best_ms=loaded.timings_ms.get(loaded.spec.form, float("inf")))
+    segmenter = AdaptiveSegmenter(loaded.segmenter, lambda: TFLiteSegmenter(loaded.spec, 1), choice)
+    return replace(loaded, segmenter=segmenter)
 
 
 def load_nothing(settings: "ModelSettings", folder: Path | None = None) -> LoadedModel:
