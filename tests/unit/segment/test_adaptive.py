@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -109,7 +110,7 @@ def test_where_it_stays_busy_they_are_tried_ever_less_often():
     machine.run(5)
     machine.is_busy = True
     answers = machine.run(1800)
-    tries = sum(1 for before, after in zip(answers, answers[1:], strict=False) if (before, after) == (1, 2))
+    tries = sum(1 for before, after in pairwise(answers) if (before, after) == (1, 2))
     assert 3 <= tries <= 8
     assert answers.count(2) < 0.02 * len(answers)
 
