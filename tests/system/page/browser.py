@@ -138,6 +138,7 @@ async def open_page(url: str) -> AsyncIterator[Tab]:
             [CHROMIUM, *FLAGS, f"--user-data-dir={folder}", "about:blank"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=os.environ | {"LC_ALL": "C.UTF-8"},  # or it cannot open a file with an umlaut in its name
             start_new_session=True,
         )
         try:
