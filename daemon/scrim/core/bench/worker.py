@@ -92,7 +92,7 @@ def _serve() -> int:
     process = _floor(job, frames[0]) if job.is_floor else _pipeline(job, clock).process
     process(frames[0])
     first_frame_s = time.monotonic() - job.started_s
-    clip_mb = Path(job.clip).stat().st_size / 1e6
+    clip_mb = _mapped_mb(job)
     for _ in sys.stdin:
         before = dict(clock.total_ms)
         cpu_ms, wall_ms, counted = _round(process, frames, job.frames, counters)
@@ -103,6 +103,12 @@ def _serve() -> int:
         measured = Round(cpu_ms, wall_ms, stages_ms, *counted, peak_rss_mb, first_frame_s)
         print(json.dumps(asdict(measured)), flush=True)
     return 0
+
+
+def _mapped_mb(job: Job) -> float:
+    """What of the clip is in memory once a round was played: the frames that were read."""
+    frame_bytes = job.width * job.height * 3 // 2
+    return min(Path(job.clip).stat().st_size, job.frames * frame_bytes) / 1e6
 
 
 def _pipeline(job: Job, clock: StageClock) -> Pipeline:
