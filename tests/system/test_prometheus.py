@@ -25,7 +25,6 @@ from scrim.gateway.core_link import CoreLink
 from scrim.gateway.figures import GatewayFigures
 from scrim.gateway.prometheus.families import (
     DROPS,
-    EVENTS,
     MOST_DEVICES,
     PLACEHOLDER_REASONS,
     RESULTS,
@@ -33,7 +32,7 @@ from scrim.gateway.prometheus.families import (
 )
 from scrim.gateway.prometheus.server import FRESH_S, MetricsServer
 from scrim.gateway.prometheus.serving import serve_metrics
-from scrim.local.status import EVENT_NAMES, DropCounts
+from scrim.local.status import DropCounts
 
 MONITORING = Path(__file__).parents[2] / "docs" / "monitoring.md"
 PASSWORD = "a-password-of-24-letters"
@@ -321,7 +320,6 @@ def test_no_label_has_more_values_than_are_known(stand_in_core: Any) -> None:
 
 
 def test_the_gateway_knows_the_core_s_words() -> None:
-    assert set(EVENTS) == set(EVENT_NAMES)
     assert set(PLACEHOLDER_REASONS) == set(Reason)
     assert set(DROPS) == set(DropCounts.__annotations__)
     assert set(RESULTS) == set(CORE_RESULTS)

@@ -257,9 +257,9 @@ def test_the_privacy_control_shows_the_cameras_and_sets_the_hosts(board: Board) 
     board.shutter.is_private = True
     assert control(node, "privacy") == 1
     set_control(node, "privacy", 0)
-    assert not board.shutter.is_private
+    until(lambda: not board.shutter.is_private, what="the host's 0")
     set_control(node, "privacy", 1)
-    assert board.shutter.is_private
+    until(lambda: board.shutter.is_private, what="the host's 1")
 
 
 def watching(node: Path) -> "subprocess.Popen[str]":

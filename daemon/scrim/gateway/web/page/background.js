@@ -37,7 +37,7 @@ function show() {
   for (const radio of radios) radio.checked = radio.value === kind;
   for (const pane of form.querySelectorAll(".pane")) pane.hidden = pane.dataset.pane !== kind;
   unlessEdited("strength", Math.min(60, effect.strength));
-  showStrength(effect.strength);
+  if (!$("strength").dataset.edited) showStrength(effect.strength);
   unlessEdited("color-text", effect.color ?? "");
   unlessEdited("color", effect.color ?? "#336699");
   $("card-color").style.fill = effect.color ?? "";
@@ -125,12 +125,18 @@ function strength(value, ...fields) {
   return apply({ background_blur: { strength: value } }, "strength", "strength-number", ...fields);
 }
 
+// On the way: where the slider stands is nobody's but the hand's until it lets go.
+function slide(value) {
+  sliding = null;
+  apply({ background_blur: { strength: value } });
+}
+
 $("strength").addEventListener("input", (event) => {
   const value = Number(event.target.value);
   event.target.dataset.edited = "yes";
   delete $("strength-number").dataset.edited;
   showStrength(value);
-  sliding ??= setTimeout(() => strength(Number(event.target.value)), SLIDE_MS);
+  sliding ??= setTimeout(() => slide(Number(event.target.value)), SLIDE_MS);
 });
 $("strength").addEventListener("change", (event) => strength(Number(event.target.value)));
 $("strength-number").addEventListener("change", (event) => strength(event.target.value.trim() === "" ? null : Number(event.target.value)));
