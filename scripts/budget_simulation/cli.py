@@ -16,8 +16,9 @@ from budget_simulation.scenarios import scenarios
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 1 when a promise is broken."""
     parser = argparse.ArgumentParser(
+        prog="scripts/simulate-budget",
         description="Replay loads against the time budget. Promised: reacts within 2 s, settles within 5 s, "
-        "then changes the level at most once in 30 s."
+        "then changes the level at most once in 30 s.",
     )
     parser.add_argument(
         "names", nargs="*", metavar="scenario", help="only those whose name contains one of these"

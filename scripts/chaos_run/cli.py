@@ -227,6 +227,7 @@ examples:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
+        prog="scripts/chaos",
         description="Let faults happen at random times to a real core and a real gateway, and search "
         "everything that they show for the room. Runs on loopback, in a folder of its own; needs "
         "mosquitto, and ffmpeg for the RTSP stream.",

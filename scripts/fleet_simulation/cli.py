@@ -110,7 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="scripts/simulate-fleet",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--devices", type=int, default=1000, help="how many (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=60, help="to watch at rest (default: %(default)s)")

@@ -243,6 +243,7 @@ examples:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
+        prog="scripts/soak",
         description="Let a core filter the demo as fast as it can while somebody watches the page and "
         "changes settings, and see whether memory, descriptors or threads of core or gateway grow.",
         epilog=_EPILOG,

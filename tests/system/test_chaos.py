@@ -18,11 +18,21 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.parametrize(
     ("command", "key"),
-    [(["chaos", "--minutes", "1", "--seed", "1"], "faults"), (["soak", "--frames", "5000"], "frames")],
+    [
+        (["chaos_run", "--minutes", "1", "--seed", "1"], "faults"),
+        (["soak_run", "--frames", "5000"], "frames"),
+    ],
 )
 def test_it_runs_and_finds_nothing(command: list[str], key: str) -> None:
-    program = [sys.executable, str(SCRIPTS / command[0]), *command[1:], "--json"]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    paths = os.pathsep.join([str(SCRIPTS), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", *command, "--json"],
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
     found = json.loads(done.stdout)
     assert found["is_good"]

@@ -1,18 +1,20 @@
 """``scripts/simulate-fleet``: a small fleet at a real broker, the gateway's own MQTT part in each device."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "simulate-fleet"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 def simulate(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
+    paths = os.pathsep.join([str(SCRIPTS), environment.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--json", *arguments],
-        env=environment,
+        [sys.executable, "-m", "fleet_simulation", "--json", *arguments],
+        env=environment | {"PYTHONPATH": paths},
         capture_output=True,
         text=True,
         timeout=300,
