@@ -91,13 +91,10 @@ def test_the_cheapest_format_is_chosen(vivid: Vivid) -> None:
 def test_the_nearest_size_and_rate_are_taken(vivid: Vivid, wanted: Caps, given: Caps) -> None:
     camera = V4L2Camera(str(vivid.node), wanted)
     assert camera.open() == given
-    frame = frame_of(camera)
-    assert frame.size == given.size
-    start_s, first = time.monotonic(), frame.sequence
-    while time.monotonic() < start_s + 1:
-        frame = camera.read() or frame
+    assert frame_of(camera).size == given.size
+    told = run("guest", "v4l2-ctl", "-d", vivid.node, "--get-parm")
     camera.close()
-    assert (frame.sequence - first) == pytest.approx(given.frame_rate, rel=0.35)
+    assert f"Frames per second: {given.frame_rate}.000" in told
 
 
 def delivers(camera: V4L2Camera, fourcc: str) -> bool:
