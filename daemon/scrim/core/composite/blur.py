@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scrim.core.composite.base import CoarsePlanes
+from scrim.core.composite.blend import enlarge
 from scrim.core.composite.weighing import best_weighing
 from scrim.core.pyramid import Pyramid, Shrink, best_shrink
 from scrim.frame import Coarse, Matte, Plane
@@ -62,7 +63,7 @@ class BlurBackground:
             self._chroma = _Group(self._u.small.shape, max(sigma_px / 2, 0.3), 2)
         self._shrink = best_shrink()
         self._smooth = _native_smooth()
-        self._alpha = [np.empty(_shape(width, height, 1 << level), np.uint8) for level in range(1, 4)]
+        self._quarter, self._eighth = (np.empty(_shape(width, height, scale), np.uint8) for scale in (4, 8))
 
     def planes(self, pyramid: Pyramid, matte: Matte) -> CoarsePlanes:
         """Blur the room of the pyramid's frame."""
@@ -80,15 +81,16 @@ class BlurBackground:
             return matte.y
         if level == 1:
             return matte.uv
-        cells, quarter = matte.cells, self._alpha[1]
+        cells, quarter = matte.cells, self._quarter
         if self._smooth and cells and cells.factor == 4 and cells.plane.shape == quarter.shape:
             # The matte itself is not needed then: what it would be shrunk to follows from its cells.
             self._smooth(quarter, cells.plane)
         else:
             self._shrink(quarter, matte.uv)
-        if level == 3:
-            self._shrink(self._alpha[2], quarter)
-        return self._alpha[level - 1]
+        if level == 2:
+            return quarter
+        self._shrink(self._eighth, quarter)
+        return self._eighth
 
 
 class _Blurred:
@@ -111,7 +113,7 @@ class _Blurred:
         large = self._large
         if large is None:
             return Coarse(self.small, self._scale)
-        cv2.resize(self.small, large.shape[::-1], dst=large, interpolation=cv2.INTER_LINEAR_EXACT)
+        enlarge(Coarse(self.small, self._scale), large)
         return Coarse(large)
 
 
