@@ -134,7 +134,7 @@ class StateFile:
             try:
                 dropped = [_remove(path) for path in doomed]
                 if any(dropped):
-                    _sync_folder(self.path.parent)
+                    sync_folder(self.path.parent)
             except OSError as error:
                 raise StateError(
                     f"{error.filename or self.path}: cannot be removed: {error.strerror}; "
@@ -182,7 +182,7 @@ class StateFile:
         except OSError:
             Path(name).unlink(missing_ok=True)
             raise
-        _sync_folder(folder)
+        sync_folder(folder)
 
     def _warn(self, error: OSError) -> None:
         if not self._has_warned:
@@ -227,7 +227,8 @@ def _remove(path: Path) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, as a file's ``fsync`` does for what is in it."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

@@ -1,6 +1,5 @@
 """What systemd does for scrim's units, in a thread: starts, listens, restarts, and kills what hangs."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scrim.errors import EXIT_CONFIG, EXIT_RESTART
+from scrim.rss_guard import MB, resident_bytes
 
 RESTART_S = 0.5
 ABORT_S = 3.0
@@ -153,11 +153,13 @@ class Service:
     def _measure(self, pid: int, age_s: float) -> None:
         past = self.past
         try:
-            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
             descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
         except OSError:
             return
-        past.last_mb = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        rss_bytes = resident_bytes(Path(f"/proc/{pid}/statm"))
+        if rss_bytes is None:
+            return
+        past.last_mb = rss_bytes / MB
         past.peak_mb = max(past.peak_mb, past.last_mb)
         past.most_descriptors = max(past.most_descriptors, descriptors)
         if not past.first_mb and age_s > 20:

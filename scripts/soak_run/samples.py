@@ -1,10 +1,11 @@
 """What is measured of a process, and whether it grows."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+
+from scrim.rss_guard import MB, resident_bytes
 
 WARM_UP = 0.1
 """Share of the run in which everything is loaded, and caches fill."""
@@ -39,9 +40,11 @@ def sample(pid: int, frames: int, at_s: float) -> Sample:
         OSError: it is gone.
     """
     process = Path(f"/proc/{pid}")
-    pages = int((process / "statm").read_text().split()[1])
     descriptors, threads = (len(list((process / kind).iterdir())) for kind in ("fd", "task"))
-    return Sample(frames, at_s, pages * os.sysconf("SC_PAGE_SIZE") / 1e6, descriptors, threads)
+    rss_bytes = resident_bytes(process / "statm")
+    if rss_bytes is None:
+        raise ProcessLookupError(f"process {pid}")
+    return Sample(frames, at_s, rss_bytes / MB, descriptors, threads)
 
 
 def ends(samples: Sequence[Sample]) -> tuple[Sequence[Sample], Sequence[Sample]]:

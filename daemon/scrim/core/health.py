@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from scrim.rss_guard import resident_bytes
+
 SYSFS = Path("/sys")
 PROC_SELF = Path("/proc/self")
 
@@ -106,14 +108,12 @@ class ProcessReader:
         self._clock_s = clock_s
         self._proc = proc
         self._tick_s = 1 / os.sysconf("SC_CLK_TCK")
-        self._page_bytes = os.sysconf("SC_PAGE_SIZE")
         self._before = (clock_s(), self._cpu_s())
         self._percent: float | None = None
 
     def rss_bytes(self) -> int | None:
-        """Resident memory (proc(5), statm)."""
-        fields = _text(self._proc / "statm").split()
-        return int(fields[1]) * self._page_bytes if len(fields) > 1 and fields[1].isdecimal() else None
+        """Resident memory; None where it cannot be read."""
+        return resident_bytes(self._proc / "statm")
 
     def cpu_percent(self) -> float | None:
         """CPU time of all threads since the last call or the making, in percent of one core's time."""

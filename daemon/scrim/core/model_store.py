@@ -14,6 +14,7 @@ from scrim.errors import ModelError
 from scrim.image_url import shown
 from scrim.local.desk import GiveUp
 from scrim.local.model_files import ModelFile, Progress
+from scrim.statefile import sync_folder
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ def _keep(file: ModelFile, spec: ModelSpec) -> None:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        _sync(folder)
+        sync_folder(folder)
     except OSError as error:
         raise ModelError(
             f"{spec.path}: cannot be written: {error.strerror}; give scrim's user room there, or name "
@@ -170,11 +171,3 @@ def _write(file: ModelFile, spec: ModelSpec, handle: int) -> None:
             )
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

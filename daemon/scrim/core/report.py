@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from scrim import __version__
@@ -36,6 +35,7 @@ from scrim.local.status import (
     State,
     Status,
 )
+from scrim.rss_guard import MB, resident_bytes
 
 if TYPE_CHECKING:
     from scrim.config import Settings
@@ -299,7 +299,4 @@ def _age_ms(pts_ns: int | None) -> float | None:
 
 
 def _rss_mb() -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return round(int(line.split()[1]) * 1024 / 1e6, 1)
-    return 0.0
+    return round((resident_bytes() or 0) / MB, 1)

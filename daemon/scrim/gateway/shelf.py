@@ -22,6 +22,7 @@ from scrim.gateway.images import Encoded
 from scrim.image_header import MAX_IMAGE_BYTES
 from scrim.image_url import LIBRARY_SCHEME, scheme_of
 from scrim.recompress import MAX_THUMB_BYTES, recompress
+from scrim.statefile import sync_folder
 
 SHIPPED = Path(__file__).with_name("backgrounds")
 """Pictures that come with scrim; they cannot be removed."""
@@ -265,8 +266,4 @@ def _write(path: Path, handle: int) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)

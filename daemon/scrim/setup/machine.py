@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_LOOPBACK_DRIVER = "v4l2 loopback"
-
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -66,7 +64,7 @@ def _cameras() -> Iterator[Found]:
 
 def _loopbacks() -> Iterator[Found]:
     from scrim.core.capture.registry import candidate_nodes
-    from scrim.core.videodev2 import VideoNode
+    from scrim.core.videodev2 import LOOPBACK_DRIVER, VideoNode
 
     for path in candidate_nodes():
         try:
@@ -79,5 +77,5 @@ def _loopbacks() -> Iterator[Found]:
             continue
         finally:
             node.close()
-        if capability.driver == _LOOPBACK_DRIVER:
+        if capability.driver == LOOPBACK_DRIVER:
             yield Found(f"v4l2loopback:{path}", f'"{capability.card}" for programs of this machine')

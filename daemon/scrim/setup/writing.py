@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scrim.errors import SetupError
+from scrim.statefile import sync_folder
 
 Owner = tuple[int, int]
 
@@ -56,7 +57,7 @@ def write_all(files: Sequence[NewFile]) -> None:
                 )
                 raise SetupError(text) from None
         for folder in {file.path.parent for file in files}:
-            _sync(folder)
+            sync_folder(folder)
 
 
 def _stage(file: NewFile) -> Path:
@@ -95,14 +96,6 @@ def _give(descriptor: int, file: NewFile) -> None:
 def _error(path: Path, error: OSError) -> SetupError:
     why = error.strerror or str(error)
     return SetupError(f"setup: {path}: {why}; nothing was changed. Run it as a user who may write there")
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -84,7 +84,7 @@ class Connection:
         self._will = will
         self._listener = listener
         self._chance = chance
-        self._versions: Sequence[Version] = _VERSIONS[mqtt.version]
+        self._versions: Sequence[Version] = versions_of(mqtt)
         self._session: Session | None = None
         self._dropped = 0
         self._was_told: str | None = None
@@ -198,6 +198,11 @@ class Connection:
         if why != self._was_told:
             log.warning("mqtt: no connection to %s: %s", self.where, why)
         self._was_told = why
+
+
+def versions_of(mqtt: "MqttSettings") -> tuple[Version, ...]:
+    """The versions of the protocol to try, in their order."""
+    return _VERSIONS[mqtt.version]
 
 
 def port_of(mqtt: "MqttSettings") -> int:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scrim.errors import BrokerError
-from scrim.gateway.mqtt.connection import broker_of, why
+from scrim.gateway.mqtt.connection import broker_of, versions_of, why
 from scrim.gateway.mqtt.mailbox import Mailbox, Message
-from scrim.gateway.mqtt.session import MAX_UNSENT_MINOR, Session, Version
+from scrim.gateway.mqtt.session import MAX_UNSENT_MINOR, Session
 
 if TYPE_CHECKING:
     from scrim.config import MqttSettings
@@ -30,11 +30,8 @@ async def visit(mqtt: "MqttSettings", client_id: str, messages: Sequence[Message
         ConfigError: a password or certificate cannot be used.
         BrokerError: there is no way to the broker.
     """
-    versions: tuple[Version, ...] = (4,) if mqtt.version == "3.1.1" else (5,)
-    if mqtt.version == "auto":
-        versions = (5, 4)
     broker = broker_of(mqtt, client_id, Message("", b""))
-    for version in versions:
+    for version in versions_of(mqtt):
         session = Session(broker, version, Mailbox(1))
         try:
             async with asyncio.timeout(PATIENCE_S):

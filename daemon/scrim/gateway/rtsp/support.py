@@ -9,13 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from scrim.gateway.rtsp.child.encoders import BINDINGS
+
 SYSTEM_PYTHON = "/usr/bin/python3"
 LAUNCH = Path(__file__).parent / "child" / "launch.py"
 
 _PROBE_S = 20.0
-_BINDINGS = ("python3-gi", "gir1.2-gst-rtsp-server-1.0")
-"""Without them there may not even be a Python to ask."""
-
 _KEPT_VARIABLES = ("PATH", "LANG", "LD_LIBRARY_PATH", "GI_TYPELIB_PATH", "GST_DEBUG", "SCRIM_GST_PLUGINS")
 
 
@@ -84,7 +83,7 @@ def probe(encoder: str = "auto", *, is_publishing: bool = False) -> Support:
         )
         found = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
-        return Support(missing=_BINDINGS)
+        return Support(missing=BINDINGS)  # there may not even be a Python to ask
     if found["missing"]:
         return Support(missing=tuple(found["missing"]))
     return Support((), found["gstreamer"], tuple(found["encoders"]), found["can_publish"])

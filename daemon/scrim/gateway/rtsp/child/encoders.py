@@ -15,6 +15,9 @@ PLUGINS = {
 }
 """What serving needs besides an encoder, each with Debian's package."""
 
+BINDINGS = ("python3-gi", "gir1.2-gst-rtsp-server-1.0")
+"""What the child needs before it can look for any of that."""
+
 PUBLISHING = {"rtspclientsink": "gstreamer1.0-rtsp"}
 
 UNIT_CAPS = "video/x-h264,stream-format=(string)byte-stream,alignment=(string)au"

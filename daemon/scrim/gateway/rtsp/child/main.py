@@ -17,9 +17,6 @@ from scrim.gateway.rtsp.plan import Plan
 if TYPE_CHECKING:
     from scrim.gateway.rtsp.child.encoders import Kind
 
-BINDINGS = ("python3-gi", "gir1.2-gst-rtsp-server-1.0")
-"""Debian's packages of what is imported; all others are of plugins."""
-
 EXIT_CANNOT = 3
 """Exit status when something is missing, which was said over the line."""
 
@@ -110,7 +107,7 @@ def _load(encoder: str, *, is_publishing: bool) -> list["Kind"]:
     try:
         from scrim.gateway.rtsp.child import encoders, gst
     except (ImportError, ValueError):  # gi is not there, or one of the libraries behind it
-        raise MissingError([*BINDINGS, *_plugin_packages(encoder, is_publishing=is_publishing)]) from None
+        raise MissingError(_all_packages(encoder, is_publishing=is_publishing)) from None
     gst.start()
     missing = gst.load(gst.PLUGINS | (gst.PUBLISHING if is_publishing else {}))
 
@@ -135,12 +132,12 @@ def _works(kind: "Kind") -> bool:
     return gst.load_plugin(kind.plugin) and gst.Gst.ElementFactory.find(kind.name) is not None
 
 
-def _plugin_packages(encoder: str, *, is_publishing: bool) -> list[str]:
-    """Those of all plugins, where it cannot be looked which are there."""
-    from scrim.gateway.rtsp.child.encoders import PLUGINS, PUBLISHING, package
+def _all_packages(encoder: str, *, is_publishing: bool) -> list[str]:
+    """The bindings' and those of all plugins, where it cannot be looked which are there."""
+    from scrim.gateway.rtsp.child.encoders import BINDINGS, PLUGINS, PUBLISHING, package
 
     plugins = PLUGINS | (PUBLISHING if is_publishing else {})
-    return sorted({*plugins.values(), package(encoder)})
+    return [*BINDINGS, *sorted({*plugins.values(), package(encoder)})]
 
 
 def _serve(end: socket.socket, plan: Plan) -> None:

@@ -175,9 +175,8 @@ class Stream:
         self._shown_s = time.monotonic()
         self._placeholder = None
         picture, pts_ns = found
-        if (
-            pts_ns != self._pts_ns
-        ):  # the core repeats a picture where it has no other; players do that themselves
+        # The core repeats a picture where it has no other; players do that themselves.
+        if pts_ns != self._pts_ns:
             self._pts_ns = pts_ns
             encoder.push(picture, pts_ns)
 
