@@ -109,7 +109,7 @@ def test_what_does_not_fit_together_is_refused():
     refuses("y: is 7 x 6, wants 8 x 6", edges, fine, coarse, fine[:, :7], fine, fine, spare, *numbers)
     refuses("v: is 8 x 5, wants 8 x 6", edges, fine, coarse, fine, fine, fine[:5], spare, *numbers)
     refuses("out: is 4 x 3, wants 8 x 6", edges, coarse, coarse, fine, fine, fine, spare, *numbers)
-    refuses("mask: wants a plane of bytes", edges, fine, coarse[:0], fine, fine, fine, spare, *numbers)
+    refuses("mask: has no pixels", edges, fine, coarse[:0], fine, fine, fine, spare, *numbers)
     refuses("u: wants a plane of bytes", edges, fine, coarse, fine, fine.astype(float), fine, spare, *numbers)
     refuses("spare: has 8 bytes, wants", edges, fine, coarse, fine, fine, fine, spare[:8], *numbers)
     refuses(

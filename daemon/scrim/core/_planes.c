@@ -3,28 +3,10 @@
  * All is whole numbers, exactly rounded, so that every processor gives the same bytes. The inner loops are plain C that
  * compilers turn into SSE2, AVX2 or NEON; they work on 16 bits a pixel. Rows are worked on in runs short enough that
  * what lies between two steps stays in the nearest cache: each pixel of the large planes is read and written once. */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <stdint.h>
-#include <string.h>
-
-/* Two versions of what is called with it, of which the program's start picks one. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
-#define INLINE static inline __attribute__((always_inline))
+#include "extension.h"
 
 enum { BLOCK = 64, MOST_WIDTH = 8192 };     /* in pixels; the one a multiple of the other */
 enum { ROOM = 0, EDGE = 1, PERSON = 2 };  /* what a block is: alpha 0, anything, 255 throughout */
-
-/* A plane, or one kept small that stands for its bilinear enlargement by `factor` in each direction. */
-typedef struct {
-    uint8_t *at;
-    Py_ssize_t stride, rows, columns;
-    int factor;
-} plane;
 
 /* Eight pixels at a time: one register of SSE2 and of NEON. */
 typedef uint16_t eight __attribute__((vector_size(16)));
@@ -293,22 +275,17 @@ static void smooth_plane(const plane *out, const plane *from)
         smooth_row(out->at + row * out->stride, cells_at(from, row - 1), cells_at(from, row), cells_at(from, row + 1), spare, from->columns);
 }
 
-/* Gets a plane of bytes whose rows are contiguous. */
-static int get_plane(PyObject *object, Py_buffer *view, plane *found, int flags, const char *name, int factor)
+/* Gets a plane that stands for its enlargement. */
+static int get_enlarged(PyObject *object, Py_buffer *view, plane *found, int flags, const char *name, int factor)
 {
     if (!is_factor(factor)) {
         PyErr_Format(PyExc_ValueError, "%s: factor = %d; allowed are 1, 2, 4 and 8", name, factor);
         return -1;
     }
-    if (PyObject_GetBuffer(object, view, flags | PyBUF_STRIDES) < 0) return -1;
-    if (view->ndim != 2 || view->itemsize != 1 || view->strides[1] != 1) {
-        PyErr_Format(PyExc_ValueError, "%s: wants a plane of bytes with contiguous rows", name);
-    } else if (view->shape[1] > (MOST_WIDTH + 8) / factor) {
-        PyErr_Format(PyExc_ValueError, "%s: is wider than %d pixels", name, MOST_WIDTH);
-    } else {
-        *found = (plane){view->buf, view->strides[0], view->shape[0], view->shape[1], factor};
-        return 0;
-    }
+    if (get_plane(object, view, found, flags, name) < 0) return -1;
+    found->factor = factor;
+    if (found->columns <= (MOST_WIDTH + 8) / factor) return 0;
+    PyErr_Format(PyExc_ValueError, "%s: is wider than %d pixels", name, MOST_WIDTH);
     PyBuffer_Release(view);
     return -1;
 }
@@ -345,7 +322,7 @@ static PyObject *blend(PyObject *module, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "OOOiOi(nnnn)", &objects[0], &objects[1], &objects[2], &factors[2], &objects[3],
                           &factors[3], &inside.left, &inside.top, &inside.right, &inside.bottom))
         return NULL;
-    while (got < 4 && get_plane(objects[got], &views[got], &planes[got], got ? 0 : PyBUF_WRITABLE, names[got], factors[got]) == 0)
+    while (got < 4 && get_enlarged(objects[got], &views[got], &planes[got], got ? 0 : PyBUF_WRITABLE, names[got], factors[got]) == 0)
         got++;
     if (got == 4 && may_blend(&planes[0], &planes[1], &planes[2], &planes[3], &inside)) {
         Py_BEGIN_ALLOW_THREADS
@@ -353,9 +330,7 @@ static PyObject *blend(PyObject *module, PyObject *arguments)
         Py_END_ALLOW_THREADS
         is_done = 1;
     }
-    while (got > 0) PyBuffer_Release(&views[--got]);
-    if (!is_done) return NULL;
-    Py_RETURN_NONE;
+    return answer(views, got, is_done);
 }
 
 /* Calls `work` with out and source; `times` is how much larger the source has to be. */
@@ -364,10 +339,10 @@ static PyObject *on_two(PyObject *arguments, void (*work)(const plane *, const p
     PyObject *objects[2];
     Py_buffer views[2];
     plane out, from;
-    int is_done = 0;
+    int held = 1, is_done = 0;
     if (!PyArg_ParseTuple(arguments, "OO", &objects[0], &objects[1])) return NULL;
-    if (get_plane(objects[0], &views[0], &out, PyBUF_WRITABLE, "out", 1) < 0) return NULL;
-    if (get_plane(objects[1], &views[1], &from, 0, "source", 1) == 0) {
+    if (get_enlarged(objects[0], &views[0], &out, PyBUF_WRITABLE, "out", 1) < 0) return NULL;
+    if (get_enlarged(objects[1], &views[1], &from, 0, "source", 1) == 0) {
         if (from.rows == times * out.rows && from.columns == times * out.columns) {
             Py_BEGIN_ALLOW_THREADS
             work(&out, &from);
@@ -376,11 +351,9 @@ static PyObject *on_two(PyObject *arguments, void (*work)(const plane *, const p
         } else {
             PyErr_SetString(PyExc_ValueError, wrong);
         }
-        PyBuffer_Release(&views[1]);
+        held++;
     }
-    PyBuffer_Release(&views[0]);
-    if (!is_done) return NULL;
-    Py_RETURN_NONE;
+    return answer(views, held, is_done);
 }
 
 static PyObject *halve(PyObject *module, PyObject *arguments)
@@ -402,13 +375,4 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef_Slot slots[] = {{0, NULL}};
-
-static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "_planes", "One pass over whole planes.", 0, methods, slots, NULL, NULL, NULL,
-};
-
-PyMODINIT_FUNC PyInit__planes(void)
-{
-    return PyModuleDef_Init(&module);
-}
+MODULE(_planes, "One pass over whole planes.")

@@ -1,18 +1,7 @@
 /* What stands before and after the Gaussian of the room: weighing the pixels by how little they are person, and dividing
  * by the weights again. What blur.py does in twenty passes of OpenCV, to the same bytes: every operation on floats is
  * rounded as it is written here, so compilers must not fuse multiplications and additions: -ffp-contract=off. */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <stdint.h>
-#include <string.h>
-
-/* Two versions of what is called with it, of which the program's start picks one. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
-#define INLINE static inline __attribute__((always_inline))
+#include "../extension.h"
 
 enum { MOST_PLANES = 3 };
 
@@ -22,9 +11,7 @@ typedef struct {
     int held, count;            /* views held; planes */
     Py_ssize_t rows, columns;
     float *mixed;
-    const uint8_t *alpha;       /* NULL where there is none */
-    Py_ssize_t alpha_stride, strides[MOST_PLANES];
-    uint8_t *planes[MOST_PLANES];
+    plane alpha, planes[MOST_PLANES];
 } task;
 
 INLINE int share_of(uint8_t alpha, int steepness)
@@ -64,11 +51,11 @@ static uint64_t weigh_planes(const task *t, int steepness, uint64_t *sums)
 {
     uint64_t number = 0;
     for (Py_ssize_t y = 0; y < t->rows; y++) {
-        const uint8_t *alpha = t->alpha + y * t->alpha_stride, *rows[MOST_PLANES] = {NULL, NULL, NULL};
+        const uint8_t *alpha = row_of(&t->alpha, y), *rows[MOST_PLANES] = {NULL, NULL, NULL};
         float *out = t->mixed + y * t->columns * (t->count + 1);
         uint32_t seen = 0;
         for (int i = 0; i < t->count; i++) {
-            rows[i] = t->planes[i] + y * t->strides[i];
+            rows[i] = row_of(&t->planes[i], y);
             sums[i] += sum_row(&seen, rows[i], alpha, t->columns, steepness);
         }
         number += seen;
@@ -77,16 +64,6 @@ static uint64_t weigh_planes(const task *t, int steepness, uint64_t *sums)
         else weigh_row(out, alpha, rows, 1, t->columns, steepness);
     }
     return number;
-}
-
-INLINE uint8_t rounded(float x)
-{
-    x = x > 0 ? x : 0;
-    x = x < 255 ? x : 255;
-    x += 8388608.0f;  /* 2^23: what is left of the fraction is rounded, halves to even */
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return (uint8_t)bits;
 }
 
 INLINE void divide_row(uint8_t *restrict out, const float *restrict mixed, const int plane, const int count, Py_ssize_t columns, float least, float offset)
@@ -101,7 +78,7 @@ static void divide_planes(const task *t, float least, const float *offsets)
     for (Py_ssize_t y = 0; y < t->rows; y++) {
         const float *mixed = t->mixed + y * t->columns * (t->count + 1);
         for (int i = 0; i < t->count; i++) {
-            uint8_t *out = t->planes[i] + y * t->strides[i];
+            uint8_t *out = row_of(&t->planes[i], y);
             if (t->count == 3) divide_row(out, mixed, i, 3, t->columns, least, offsets[i]);
             else if (t->count == 2) divide_row(out, mixed, i, 2, t->columns, least, offsets[i]);
             else divide_row(out, mixed, i, 1, t->columns, least, offsets[i]);
@@ -111,28 +88,12 @@ static void divide_planes(const task *t, float least, const float *offsets)
 
 /* --- Python --- */
 
-static void let_go(task *t)
+/* Gets the next plane, as large as those before it. */
+static int get_next(task *t, PyObject *object, plane *found, int flags, const char *name)
 {
-    while (t->held > 0) PyBuffer_Release(&t->views[--t->held]);
-}
-
-/* Gets the next plane of bytes, as large as those before it. */
-static int get_plane(task *t, PyObject *object, int flags, const char *name, uint8_t **at, Py_ssize_t *stride)
-{
-    Py_buffer *view = &t->views[t->held];
-    if (PyObject_GetBuffer(object, view, flags | PyBUF_STRIDES) < 0) return -1;
+    if (get_plane(object, &t->views[t->held], found, flags, name) < 0) return -1;
     t->held++;
-    if (view->ndim != 2 || view->itemsize != 1 || view->strides[1] != 1) {
-        PyErr_Format(PyExc_ValueError, "%s: wants a plane of bytes with contiguous rows", name);
-        return -1;
-    }
-    if (view->shape[0] != t->rows || view->shape[1] != t->columns) {
-        PyErr_Format(PyExc_ValueError, "%s: is %zd x %zd, wants %zd x %zd", name, view->shape[1], view->shape[0], t->columns, t->rows);
-        return -1;
-    }
-    *at = view->buf;
-    *stride = view->strides[0];
-    return 0;
+    return is_size(found, t->rows, t->columns, name) ? 0 : -1;
 }
 
 /* Gets the floats, (rows, columns, planes + 1) of them, and the tuple of planes. */
@@ -141,7 +102,6 @@ static int get_task(task *t, PyObject *mixed, PyObject *planes, int mixed_flags,
     Py_buffer *view = &t->views[0];
     const Py_ssize_t count = PyTuple_Size(planes);
     t->held = 0;
-    t->alpha = NULL;
     if (count < 0) return -1;
     if (count < 1 || count > MOST_PLANES) {
         PyErr_SetString(PyExc_ValueError, "planes: one, two or three are wanted");
@@ -158,7 +118,7 @@ static int get_task(task *t, PyObject *mixed, PyObject *planes, int mixed_flags,
     t->columns = view->shape[1];
     t->count = (int)count;
     for (int i = 0; i < t->count; i++)
-        if (get_plane(t, PyTuple_GetItem(planes, i), plane_flags, "planes", &t->planes[i], &t->strides[i]) < 0) return -1;
+        if (get_next(t, PyTuple_GetItem(planes, i), &t->planes[i], plane_flags, "planes") < 0) return -1;
     return 0;
 }
 
@@ -167,16 +127,14 @@ static PyObject *weigh(PyObject *module, PyObject *arguments)
     PyObject *mixed, *alpha, *planes, *means = NULL;
     task t;
     int steepness;
-    uint8_t *at = NULL;
     (void)module;
     if (!PyArg_ParseTuple(arguments, "OOO!i", &mixed, &alpha, &PyTuple_Type, &planes, &steepness)) return NULL;
     if (steepness < 0 || steepness > 255) {
         PyErr_SetString(PyExc_ValueError, "steepness: allowed are 0 to 255");
         return NULL;
     }
-    if (get_task(&t, mixed, planes, PyBUF_WRITABLE, 0) == 0 && get_plane(&t, alpha, 0, "alpha", &at, &t.alpha_stride) == 0) {
+    if (get_task(&t, mixed, planes, PyBUF_WRITABLE, 0) == 0 && get_next(&t, alpha, &t.alpha, 0, "alpha") == 0) {
         uint64_t sums[MOST_PLANES] = {0, 0, 0}, number;
-        t.alpha = at;
         Py_BEGIN_ALLOW_THREADS
         number = weigh_planes(&t, steepness, sums);
         Py_END_ALLOW_THREADS
@@ -186,7 +144,7 @@ static PyObject *weigh(PyObject *module, PyObject *arguments)
             if (!mean || PyTuple_SetItem(means, i, mean) < 0) Py_CLEAR(means);
         }
     }
-    let_go(&t);
+    while (t.held > 0) PyBuffer_Release(&t.views[--t.held]);
     return means;
 }
 
@@ -209,9 +167,7 @@ static PyObject *divide(PyObject *module, PyObject *arguments)
             is_done = 1;
         }
     }
-    let_go(&t);
-    if (!is_done) return NULL;
-    Py_RETURN_NONE;
+    return answer(t.views, t.held, is_done);
 }
 
 static PyMethodDef methods[] = {
@@ -220,13 +176,4 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef_Slot slots[] = {{0, NULL}};
-
-static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "_blur", "Weighing before a blur, dividing after it.", 0, methods, slots, NULL, NULL, NULL,
-};
-
-PyMODINIT_FUNC PyInit__blur(void)
-{
-    return PyModuleDef_Init(&module);
-}
+MODULE(_blur, "Weighing before a blur, dividing after it.")

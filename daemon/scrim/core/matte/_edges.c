@@ -2,30 +2,9 @@
  *
  * To the same bytes, on every processor: what can be whole numbers is, and each operation on floats is rounded as it is
  * written here. Compilers must not fuse multiplications and additions: -ffp-contract=off. */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <stdint.h>
-#include <string.h>
-
-/* Two versions of what is called with it, of which the program's start picks one. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
-#define INLINE static inline __attribute__((always_inline))
+#include "../extension.h"
 
 enum { RADIUS = 2, SIDE = 2 * RADIUS + 1, BLOCK = 16, HELD = 8 };  /* HELD rows of sums are kept: more than SIDE, a power of two */
-
-typedef struct {
-    uint8_t *at;
-    Py_ssize_t stride, rows, columns;
-} plane;
-
-INLINE uint8_t *row_of(const plane *of, Py_ssize_t row)
-{
-    return of->at + row * of->stride;
-}
 
 /* Where a picture of `length` is mirrored at its outermost pixels. */
 INLINE Py_ssize_t mirrored(Py_ssize_t at, Py_ssize_t length)
@@ -36,16 +15,6 @@ INLINE Py_ssize_t mirrored(Py_ssize_t at, Py_ssize_t length)
 }
 
 /* --- the time filter --- */
-
-INLINE uint8_t rounded(float x)
-{
-    x = x > 0 ? x : 0;
-    x = x < 255 ? x : 255;
-    x += 8388608.0f;  /* 2^23: what is left of the fraction is rounded, halves to even */
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return (uint8_t)bits;
-}
 
 /* sums[x] = changes of SIDE pixels around x in one row; `padded` has room for RADIUS more on either side. */
 INLINE void sum_changes(uint16_t *restrict sums, uint8_t *restrict padded, const uint8_t *average, const uint8_t *mask, Py_ssize_t width)
@@ -279,33 +248,20 @@ static void draw_edges(const task *t)
 
 /* --- Python --- */
 
-static int get_plane(PyObject *object, Py_buffer *view, plane *found, int flags, const char *name)
+/* Gets a plane that has pixels. */
+static int get_pixels(PyObject *object, Py_buffer *view, plane *found, int flags, const char *name)
 {
-    if (PyObject_GetBuffer(object, view, flags | PyBUF_STRIDES) < 0) return -1;
-    if (view->ndim == 2 && view->itemsize == 1 && view->strides[1] == 1 && view->shape[0] > 0 && view->shape[1] > 0) {
-        *found = (plane){view->buf, view->strides[0], view->shape[0], view->shape[1]};
-        return 0;
-    }
-    PyErr_Format(PyExc_ValueError, "%s: wants a plane of bytes with contiguous rows", name);
+    if (get_plane(object, view, found, flags, name) < 0) return -1;
+    if (found->rows > 0 && found->columns > 0) return 0;
+    PyErr_Format(PyExc_ValueError, "%s: has no pixels", name);
     PyBuffer_Release(view);
     return -1;
 }
 
-/* Gets memory to work in: bytes, aligned for doubles. */
-static int get_spare(PyObject *object, Py_buffer *view, Py_ssize_t wanted, const char *name)
+/* Gets memory to work in. */
+static int get_spare(PyObject *object, Py_buffer *view, Py_ssize_t wanted)
 {
-    if (PyObject_GetBuffer(object, view, PyBUF_WRITABLE) < 0) return -1;
-    if (view->len >= wanted && (uintptr_t)view->buf % sizeof(double) == 0) return 0;
-    PyErr_Format(PyExc_ValueError, "%s: has %zd bytes, wants %zd, aligned for doubles", name, view->len, wanted);
-    PyBuffer_Release(view);
-    return -1;
-}
-
-static int is_size(const plane *of, Py_ssize_t rows, Py_ssize_t columns, const char *name)
-{
-    if (of->rows == rows && of->columns == columns) return 1;
-    PyErr_Format(PyExc_ValueError, "%s: is %zd x %zd, wants %zd x %zd", name, of->columns, of->rows, columns, rows);
-    return 0;
+    return get_memory(object, view, wanted, sizeof(double), PyBUF_WRITABLE, "spare");
 }
 
 static PyObject *steady(PyObject *module, PyObject *arguments)
@@ -316,13 +272,13 @@ static PyObject *steady(PyObject *module, PyObject *arguments)
     int got = 0, is_done = 0;
     (void)module;
     if (!PyArg_ParseTuple(arguments, "OOOO", &objects[0], &objects[1], &objects[2], &objects[3])) return NULL;
-    if (get_plane(objects[0], &views[0], &planes[0], PyBUF_WRITABLE, "average") == 0) got++;
-    if (got == 1 && get_plane(objects[1], &views[1], &planes[1], 0, "mask") == 0) got++;
+    if (get_pixels(objects[0], &views[0], &planes[0], PyBUF_WRITABLE, "average") == 0) got++;
+    if (got == 1 && get_pixels(objects[1], &views[1], &planes[1], 0, "mask") == 0) got++;
     if (got == 2 && PyObject_GetBuffer(objects[2], &views[2], PyBUF_SIMPLE) == 0) got++;
     if (got == 3 && is_size(&planes[0], planes[1].rows, planes[1].columns, "average")) {
         if (views[2].len != 256 * (Py_ssize_t)sizeof(float) || (uintptr_t)views[2].buf % sizeof(float))
             PyErr_SetString(PyExc_ValueError, "gain: wants 256 floats");
-        else if (get_spare(objects[3], &views[3], 2 * (HELD + 2) * (planes[1].columns + 2 * RADIUS), "spare") == 0)
+        else if (get_spare(objects[3], &views[3], 2 * (HELD + 2) * (planes[1].columns + 2 * RADIUS)) == 0)
             got++;
     }
     if (got == 4) {
@@ -331,9 +287,7 @@ static PyObject *steady(PyObject *module, PyObject *arguments)
         Py_END_ALLOW_THREADS
         is_done = 1;
     }
-    while (got > 0) PyBuffer_Release(&views[--got]);
-    if (!is_done) return NULL;
-    Py_RETURN_NONE;
+    return answer(views, got, is_done);
 }
 
 /* How many bytes of memory edges() works in. */
@@ -364,11 +318,11 @@ static PyObject *edges(PyObject *module, PyObject *arguments)
         return NULL;
     t.noise = (float)noise;
     t.shift = (float)shift;
-    while (got < 5 && get_plane(objects[got], &views[got], planes[got], got ? 0 : PyBUF_WRITABLE, names[got]) == 0) got++;
+    while (got < 5 && get_pixels(objects[got], &views[got], planes[got], got ? 0 : PyBUF_WRITABLE, names[got]) == 0) got++;
     is_good = got == 5;
     for (int i = 0; i < 5 && is_good; i++)
         if (i != 1) is_good = is_size(planes[i], 2 * t.mask.rows, 2 * t.mask.columns, names[i]);
-    if (is_good && get_spare(objects[5], &views[5], room_for(t.mask.rows, t.mask.columns, NULL, NULL), "spare") == 0) {
+    if (is_good && get_spare(objects[5], &views[5], room_for(t.mask.rows, t.mask.columns, NULL, NULL)) == 0) {
         got++;
         room_for(t.mask.rows, t.mask.columns, &t, views[5].buf);
         Py_BEGIN_ALLOW_THREADS
@@ -376,9 +330,7 @@ static PyObject *edges(PyObject *module, PyObject *arguments)
         Py_END_ALLOW_THREADS
         is_done = 1;
     }
-    while (got > 0) PyBuffer_Release(&views[--got]);
-    if (!is_done) return NULL;
-    Py_RETURN_NONE;
+    return answer(views, got, is_done);
 }
 
 static PyObject *spare_bytes(PyObject *module, PyObject *arguments)
@@ -396,13 +348,4 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef_Slot slots[] = {{0, NULL}};
-
-static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "_edges", "The matte's arithmetic.", 0, methods, slots, NULL, NULL, NULL,
-};
-
-PyMODINIT_FUNC PyInit__edges(void)
-{
-    return PyModuleDef_Init(&module);
-}
+MODULE(_edges, "The matte's arithmetic.")
