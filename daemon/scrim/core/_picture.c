@@ -1,8 +1,9 @@
-/* The small RGB picture that the model looks at, from the planes of a small I420 picture, in one pass.
+/* Both ends of the model: the small RGB picture that it looks at, and the mask that it answers.
  *
- * To the bytes that OpenCV gives with INTER_LINEAR_EXACT for each plane and COLOR_YUV2RGB_I420 after that: both are whole
- * numbers, rounded as it is written here. Only where a pixel lies between two others is worked out in doubles, which
- * compilers must not fuse: -ffp-contract=off. */
+ * The picture is made of the planes of a small I420 picture, in one pass, to the bytes that OpenCV gives with
+ * INTER_LINEAR_EXACT for each plane and COLOR_YUV2RGB_I420 after that: both are whole numbers. Only where a pixel lies
+ * between two others is worked out in doubles. The mask is read to the bytes that NumPy gives, float by float. Each operation on
+ * floats is rounded as it is written here, so compilers must not fuse them: -ffp-contract=off. */
 #include "extension.h"
 
 enum { EIGHT = 8, MOST_SIDE = 8192, FAR = -1 };
@@ -172,6 +173,25 @@ static void make_picture(task *t)
     }
 }
 
+/* Whether none is infinite or no number: their exponents are all ones. */
+FOR_EACH_PROCESSOR
+static int are_finite(const float *values, Py_ssize_t count)
+{
+    uint32_t is_wrong = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        is_wrong |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return !is_wrong;
+}
+
+FOR_EACH_PROCESSOR
+static void fill_mask(uint8_t *restrict out, const float *restrict values, Py_ssize_t count, float low, float factor)
+{
+    for (Py_ssize_t i = 0; i < count; i++) out[i] = rounded((values[i] - low) * factor * 255);
+}
+
 /* --- Python --- */
 
 /* Takes memory from what is left of `*memory`, if there is any; `*used` counts in either case. */
@@ -283,10 +303,40 @@ static PyObject *spare_bytes(PyObject *module, PyObject *arguments)
     return PyLong_FromSsize_t(room_for(&t, NULL));
 }
 
+static PyObject *read_shares(PyObject *module, PyObject *arguments)
+{
+    PyObject *mask, *tensor;
+    Py_buffer views[2];
+    double low, factor;
+    int got = 0, is_done = 0, is_mask = 0;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OOdd", &mask, &tensor, &low, &factor)) return NULL;
+    if (PyObject_GetBuffer(mask, &views[0], PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) == 0) got++;
+    if (got == 1 && PyObject_GetBuffer(tensor, &views[1], PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) == 0) got++;
+    if (got == 2) {
+        const Py_ssize_t count = views[0].len;
+        const int is_float = views[1].format && strcmp(views[1].format, "f") == 0 && (uintptr_t)views[1].buf % sizeof(float) == 0;
+        if (views[0].itemsize != 1) {
+            PyErr_SetString(PyExc_ValueError, "mask: wants bytes");
+        } else if (!is_float || views[1].len / (Py_ssize_t)sizeof(float) != count) {
+            PyErr_Format(PyExc_ValueError, "tensor: wants %zd floats, aligned", count);
+        } else {
+            Py_BEGIN_ALLOW_THREADS
+            is_mask = are_finite(views[1].buf, count);
+            if (is_mask) fill_mask(views[0].buf, views[1].buf, count, (float)low, (float)factor);
+            Py_END_ALLOW_THREADS
+            is_done = 1;
+        }
+    }
+    while (got > 0) PyBuffer_Release(&views[--got]);
+    return is_done ? PyBool_FromLong(is_mask) : NULL;
+}
+
 static PyMethodDef methods[] = {
     {"squeeze", squeeze, METH_VARARGS, "squeeze(rgb, y, u, v, spare): the planes at the size of rgb, as colours."},
     {"spare_bytes", spare_bytes, METH_VARARGS, "spare_bytes(width, height): of memory that squeeze() works in."},
+    {"read_shares", read_shares, METH_VARARGS, "read_shares(mask, tensor, low, factor): whether all are finite; then the mask is of them."},
     {NULL, NULL, 0, NULL},
 };
 
-MODULE(_picture, "The model's picture.")
+MODULE(_picture, "Both ends of the model.")

@@ -2,7 +2,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from scrim.frame import Plane
+from scrim.frame import Mask, Plane
 
 def squeeze(rgb: Plane, y: Plane, u: Plane, v: Plane, spare: NDArray[Any], /) -> None: ...
 def spare_bytes(width: int, height: int, /) -> int: ...
+def read_shares(mask: Mask, tensor: NDArray[Any], low: float, factor: float, /) -> bool: ...

@@ -1,7 +1,8 @@
 """From a picture to a model's input tensor, and from its output tensor to a mask; nothing allocated per call.
 
 What bytes become is worked out once, for all 256 of them: an integer model's output goes through a table,
-even where the table is a sigmoid.
+even where the table is a sigmoid. One alpha for each pixel, in floats, is read by a small extension in C
+where that was built; to the bytes that NumPy gives.
 """
 
 from collections.abc import Callable
@@ -94,6 +95,8 @@ class MaskReader:
             return self._classes(spec)
         if info.dtype != "float32" and spec.channels == 1:
             return self._by_table(spec, info)
+        if spec.kind == "alpha" and spec.channels == 1 and spec.block == 1:
+            return best_alpha_read(spec, info, self.mask) or self._by_shares(spec, info)
         return self._by_shares(spec, info)
 
     def _by_table(self, spec: OutputSpec, info: TensorInfo) -> Callable[[Tensor], bool]:
@@ -145,6 +148,22 @@ class MaskReader:
         return read
 
 
+def best_alpha_read(spec: OutputSpec, info: TensorInfo, mask: Mask) -> Callable[[Tensor], bool] | None:
+    """How the extension reads one alpha for each pixel, in floats; None where it was not built.
+
+    Args:
+        spec: its range counts.
+        info: what the file has.
+        mask: filled by each call.
+    """
+    try:
+        from scrim.core._picture import read_shares
+    except ImportError:
+        return None
+    low, factor = _span(spec, info)
+    return lambda tensor: read_shares(mask, tensor, low, factor)
+
+
 def byte_table(spec: OutputSpec, info: TensorInfo) -> NDArray[np.uint8]:
     """What each byte of a one-channel integer output is in the mask, 256 entries, indexed by the raw byte."""
     codes = _BYTES.view(np.int8 if info.dtype == "int8" else np.uint8)
@@ -165,11 +184,16 @@ def make_shares(spec: OutputSpec, info: TensorInfo, shape: tuple[int, ...]) -> S
     """
     if spec.kind == "logits":
         return _sigmoid(shape) if spec.channels == 1 else _softmax(shape, spec.person_index)
+    return _scaled(shape, spec.person_index, *_span(spec, info))
+
+
+def _span(spec: OutputSpec, info: TensorInfo) -> tuple[float, float]:
+    """What counts as 0, and the factor that makes 1 of what counts as 1."""
     low, high = spec.range
     if info.dtype != "float32":
         least, most = value_span(info)
         low, high = max(low, least), min(high, most)
-    return _scaled(shape, spec.person_index, low, 1 / (high - low))
+    return low, 1 / (high - low)
 
 
 def _sigmoid(shape: tuple[int, ...]) -> Shares:
