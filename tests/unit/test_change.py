@@ -63,7 +63,7 @@ class Slow:
             time.sleep(0.002)
         found = self.here[url]
         if isinstance(found, ImageError):
-            raise found
+            raise found.with_traceback(None)  # else each time adds to what the first one keeps alive
         return found
 
 
