@@ -50,7 +50,7 @@ def main(case: str, name: str) -> None:
     listener = Listener(loop)
     stream = Stream(PLAN, [broken(case, good), good], lambda is_wanted: None)
     stream.add(listener)  # type: ignore[arg-type]
-    GLib.timeout_add_seconds(20, loop.quit)
+    GLib.timeout_add_seconds(150, loop.quit)
     loop.run()
     found = {"units": len(listener.units), "begins_with_key": listener.units[0].is_key}
     sys.stdout.write(json.dumps(found | {"encoder": stream.figures()["encoder"]}))

@@ -72,6 +72,13 @@ def _ffmpeg(url: str, transport: str) -> list[str]:
 
 def _gst(url: str, transport: str) -> list[str]:
     assert GST_LAUNCH is not None
-    source = ["rtspsrc", f"location={url}", "latency=0", f"protocols={transport}"]
+    source = [
+        "rtspsrc",
+        f"location={url}",
+        "latency=0",
+        f"protocols={transport}",
+        "timeout=0",
+        "tcp-timeout=0",
+    ]
     decode = ["rtph264depay", "!", "h264parse", "!", "openh264dec", "!", "video/x-raw,format=I420"]
     return [GST_LAUNCH, "-q", *source, "!", *decode, "!", "fdsink", "fd=1", "sync=false"]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import count
 from urllib.parse import urlsplit
 
+from .stage import PATIENCE_S
+
 
 @dataclass
 class Answer:
@@ -38,7 +40,7 @@ class RawClient:
 
     async def answer(self) -> Answer:
         """The next answer; interleaved packets before it are thrown away."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while (first := await self.reader.readexactly(1)) == b"$":
                 _, length = await self.reader.readexactly(1), await self.reader.readexactly(2)
                 await self.reader.readexactly(int.from_bytes(length, "big"))
@@ -53,7 +55,7 @@ class RawClient:
 
     async def packet(self) -> bytes:
         """The next interleaved RTP packet; RTCP is left out."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 head = await self.reader.readexactly(4)
                 assert head[:1] == b"$"

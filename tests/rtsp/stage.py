@@ -23,7 +23,7 @@ from .coded import numbered
 
 SIZE = (320, 240)
 FRAME_RATE_HZ = 30.0
-PATIENCE_S = 30.0
+PATIENCE_S = 180.0
 
 
 class FeedCore:
@@ -134,3 +134,11 @@ async def until(condition: Callable[[], object], deadline_s: float = PATIENCE_S)
         while not condition():
             await asyncio.sleep(0.02)
     return loop.time() - began_s
+
+
+async def fresh_figures(part: RtspPart) -> Any:
+    """Those that the streaming process counted after this was asked; it tells them every second."""
+    for _ in range(2):
+        told = part.figures
+        await until(lambda told=told: part.figures is not told)  # type: ignore[misc]
+    return part.figures

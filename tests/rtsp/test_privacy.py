@@ -88,7 +88,7 @@ async def filmed(
         while not (found := re.search(r"rtsp://127\.0\.0\.1:\d+/scrim", log.read_text())):
             assert process.returncode is None, log.read_text()
             await asyncio.sleep(0.05)
-        with Client(place, timeout_s=20) as client:
+        with Client(place, timeout_s=PATIENCE_S) as client:
             yield found.group(), client
     finally:
         if process.returncode is None:

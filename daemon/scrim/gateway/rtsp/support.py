@@ -14,7 +14,9 @@ from scrim.gateway.rtsp.child.encoders import BINDINGS
 SYSTEM_PYTHON = "/usr/bin/python3"
 LAUNCH = Path(__file__).parent / "child" / "launch.py"
 
-_PROBE_S = 20.0
+_PROBE_S = 90.0
+"""Its first look at all of GStreamer's plugins takes a small board that is busy long."""
+
 _KEPT_VARIABLES = ("PATH", "LANG", "LD_LIBRARY_PATH", "GI_TYPELIB_PATH", "GST_DEBUG", "SCRIM_GST_PLUGINS")
 
 

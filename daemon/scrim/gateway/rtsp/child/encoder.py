@@ -17,6 +17,9 @@ MOST_QUEUED = 2
 HUNG_S = 3.0
 """An encoder that takes pictures and gives nothing for this long is given up."""
 
+LONGEST_LOOK_S = 0.5
+"""Between two looks so much counts at the most: a machine that stops is no encoder that hangs."""
+
 LEAST_STEP_NS = 1_000_000
 """From one time stamp to the next; those of RTP count 90 kHz, and no two pictures may have the same."""
 
@@ -70,7 +73,9 @@ class Encoder:
         self._on_unit = on_unit
         self._on_fault: Callable[[str], None] | None = on_fault
         self._pts_ns = -1
-        self._gave_s = time.monotonic()
+        self._looked_s = time.monotonic()
+        self._silent_s = 0.0
+        self._seen = 0
         load_plugin(kind.plugin)
         self._pipeline = Gst.parse_launch(
             f"appsrc name=pictures is-live=true format=time block=false ! {kind.launch(rate)} "
@@ -101,8 +106,6 @@ class Encoder:
         self._pts_ns = max(pts_ns, self._pts_ns + LEAST_STEP_NS)
         picture.pts = self._pts_ns
         picture.dts = Gst.CLOCK_TIME_NONE
-        if self.taken == self.given:
-            self._gave_s = time.monotonic()
         self.taken += 1
         self._source.emit("push-buffer", picture)
 
@@ -116,8 +119,13 @@ class Encoder:
 
     def check(self) -> None:
         """Give it up where it hangs; to be called now and then in GLib's loop."""
-        is_owing = self.taken > self.given
-        if is_owing and time.monotonic() - self._gave_s > HUNG_S:
+        now_s, given = time.monotonic(), self.given
+        passed_s, self._looked_s = now_s - self._looked_s, now_s
+        if self.taken == given or self._seen != given:
+            self._seen, self._silent_s = given, 0.0
+            return
+        self._silent_s += min(passed_s, LONGEST_LOOK_S)
+        if self._silent_s > HUNG_S:
             self._give_up(f"{self.kind.name} gives nothing")
 
     def close(self) -> None:
@@ -134,7 +142,6 @@ class Encoder:
             # x264enc moves all time stamps on by 1000 hours, and its segment with them.
             pts_ns = sample.get_segment().to_running_time(Gst.Format.TIME, buffer.pts)
             self.given += 1
-            self._gave_s = time.monotonic()
             self._on_unit(Unit(buffer, pts_ns, not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)))
         return Gst.FlowReturn.OK
 
