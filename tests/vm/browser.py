@@ -30,7 +30,7 @@ FLAGS = (
     "--use-fake-ui-for-media-stream",
     "--remote-debugging-port=0",
 )
-DEADLINE_S = 90.0
+DEADLINE_S = 300.0
 
 _WATCH = """
 (async () => {
@@ -49,12 +49,17 @@ _WATCH = """
     canvas.width = video.videoWidth;
     canvas.height = video.videoHeight;
     const context = canvas.getContext('2d');
-    context.drawImage(video, 0, 0);
     const pixel = (x, y) => Array.from(context.getImageData(x, y, 1, 1).data.slice(0, 3));
-    const seen = {
-        label: track.label, width: canvas.width, height: canvas.height, frames,
-        corner: pixel(5, 5), middle: pixel(canvas.width / 2, canvas.height / 2),
-    };
+    let seen, plain;
+    do {
+        await new Promise(resolve => video.requestVideoFrameCallback(resolve));
+        context.drawImage(video, 0, 0);
+        seen = {
+            label: track.label, width: canvas.width, height: canvas.height, frames: ++frames,
+            corner: pixel(5, 5), middle: pixel(canvas.width / 2, canvas.height / 2),
+        };
+        plain = Math.max(...seen.corner.map((value, at) => Math.abs(value - COLOR[at]))) < 12;
+    } while (!plain && frames < 20 * FRAMES);
     track.stop();
     return seen;
 })()
@@ -74,15 +79,19 @@ class _Page(BaseHTTPRequestHandler):
         """Nothing to tell."""
 
 
-def seen_by_chromium(folder: Path, size: tuple[int, int], frames: int = 20) -> dict[str, Any]:
+def seen_by_chromium(
+    folder: Path, size: tuple[int, int], color: tuple[int, int, int], frames: int = 20
+) -> dict[str, Any]:
     """What a page is given that asks for the camera: its name, size, and the colour of two pixels.
 
     Args:
         folder: for the browser's profile.
         size: (width, height) that the page asks for.
+        color: red, green and blue that are expected; more frames are waited for while it is another.
         frames: how many it waits for.
     """
     script = _WATCH.replace("WIDTH", str(size[0])).replace("HEIGHT", str(size[1]))
+    script = script.replace("COLOR", str(list(color)))
     with _served() as url:
         return asyncio.run(_evaluated(folder, url, script.replace("FRAMES", str(frames))))
 

@@ -16,7 +16,7 @@ import scrim
 
 ROOT = Path(__file__).parents[2]
 VM = ROOT / "scripts" / "vm"
-BOOT_S = 60
+BOOT_S = 600
 """For booting, and for collecting the tests."""
 
 GUEST_LIMIT_S = 4 * 3600
@@ -90,10 +90,10 @@ class Guest:
     def stop(self) -> None:
         """End the guest; one that has run all its tests is let finish."""
         try:
-            self._process.wait(0 if self._left else 10)
+            self._process.wait(0 if self._left else 60)
         except subprocess.TimeoutExpired:
             self._process.terminate()
-            self._process.wait(30)
+            self._process.wait(300)
         self._console.close()
 
     def _read(self) -> None:

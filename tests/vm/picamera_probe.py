@@ -38,14 +38,14 @@ def requests(camera: Any) -> dict[str, Any]:
     camera.start()
     served = []
     for _ in range(2):
-        request = job.get_result(timeout=5)
+        request = job.get_result(timeout=60)
         with MappedArray(request, "main") as mapped:
             served.append([list(mapped.array.shape), str(mapped.array.dtype), sorted(request.get_metadata())])
         request.release()
         job = camera.capture_request(wait=False)
         camera.stop()
         camera.start()
-    job.get_result(timeout=5).release()
+    job.get_result(timeout=60).release()
     camera.stop()
     return {"early": early, "served": served}
 

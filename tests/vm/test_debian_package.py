@@ -10,7 +10,7 @@ from .appliance import stage
 from .usb import run, until
 from .wheels import FAILURE, PACKAGE
 
-pytestmark = [pytest.mark.long_only, pytest.mark.debian_package, pytest.mark.patience(1200)]
+pytestmark = [pytest.mark.long_only, pytest.mark.debian_package, pytest.mark.patience(2400)]
 
 Measured = Callable[[str, list[float]], None]
 

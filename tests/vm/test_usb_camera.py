@@ -78,7 +78,6 @@ def test_its_brightness_is_set_by_name(board: Board) -> None:
     source.close()
 
 
-@pytest.mark.patience(900)
 @pytest.mark.cycles(short=2, long=50)
 def test_the_cable_is_pulled_out_and_pushed_in(board: Board, cycles: int) -> None:
     cable = Cable()

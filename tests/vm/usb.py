@@ -24,7 +24,9 @@ from scrim.uvc.controls import LoneShutter
 T = TypeVar("T")
 
 MODULES = ("dummy_hcd", "libcomposite", "usb_f_uvc", "uvcvideo")
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
+"""For anything that is to happen at all; a machine that is busy with other things may take ten times as long
+as usual, and may stop for seconds."""
 
 
 def run(*command: str | Path, limit_s: float = PATIENCE_S, is_checked: bool = True) -> str:

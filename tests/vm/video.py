@@ -197,15 +197,20 @@ class Core:
         assert self._process is not None
         assert self._process.poll() is None, f"the core ended:\n{self.log[-3000:]}"
         try:
-            with Client(self._socket) as client:
+            with Client(self._socket, timeout_s=PATIENCE_S) as client:
                 return client.status()
         except LocalError:
             return None
 
     def ask(self, **patch: Any) -> None:
         """Change its settings."""
-        with Client(self._socket) as client:
+        with Client(self._socket, timeout_s=PATIENCE_S) as client:
             client.set(patch)
+
+    def events(self, name: str) -> int:
+        """How many events of a name there were since it was started; nobody need have looked."""
+        with Client(self._socket, timeout_s=PATIENCE_S) as client:
+            return int(client.request("counters")["events"].get(name, 0))
 
     def until(self, is_so: Callable[[Status], bool], limit_s: float = PATIENCE_S, what: str = "it") -> Status:
         """Its status, once it is as wanted."""
@@ -234,7 +239,7 @@ class Core:
         assert self._process is not None
         self._process.terminate()
         try:
-            self._process.wait(15)
+            self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.kill()
             raise

@@ -39,7 +39,7 @@ def outcome(attempt: Callable[[], Any]) -> str:
 
 def connect() -> None:
     """A connection to this machine's own address, as to any other."""
-    with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 3):
+    with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60):
         pass
 
 

@@ -39,7 +39,7 @@ CHANGED = {
 """Keys of the settings that a test's owner of scrim wrote by hand."""
 
 
-def guest(*command: str | Path, limit_s: float = 180, is_checked: bool = True) -> str:
+def guest(*command: str | Path, limit_s: float = 600, is_checked: bool = True) -> str:
     """The output of a program of the guest's own."""
     return run("guest", *command, limit_s=limit_s, is_checked=is_checked)
 
@@ -54,7 +54,7 @@ def install(*options: str) -> str:
     """What scripts/install says."""
     assert not (SHARED / FAILURE).exists(), (SHARED / FAILURE).read_text()
     words = " ".join(options)
-    return guest("sh", "-c", f"cd {here(ROOT)} && exec scripts/install {words}", limit_s=900)
+    return guest("sh", "-c", f"cd {here(ROOT)} && exec scripts/install {words}", limit_s=1800)
 
 
 def install_from_wheels(*options: str) -> str:
@@ -83,7 +83,7 @@ def restart(*units: str) -> None:
 def status() -> Status | None:
     """What the core says of itself; None while it says nothing."""
     try:
-        with Client(SOCKET) as client:
+        with Client(SOCKET, timeout_s=60) as client:
             return client.status()
     except LocalError:
         return None
@@ -100,7 +100,7 @@ def until_live() -> Status:
             else None
         )
 
-    return until(live, 180, "a live picture")
+    return until(live, 600, "a live picture")
 
 
 def journal(unit: str) -> str:
@@ -145,7 +145,7 @@ def dropped_in(unit: str, text: str, name: str = "test.conf") -> Iterator[None]:
 def listing() -> dict[str, str]:
     """Every file of the guest's own root, and every line of its lists of users, for a comparison."""
     skipped = [word for path in ROUGH for word in ("-path", f"/{path}", "-prune", "-o")]
-    found = guest("find", "/", "-xdev", *skipped, "-printf", r"%p %y %m %u %g %l\n", limit_s=300)
+    found = guest("find", "/", "-xdev", *skipped, "-printf", r"%p %y %m %u %g %l\n", limit_s=600)
     lines = {line.split(" ", 1)[0]: line for line in found.splitlines()}
     for name in USERS:
         with contextlib.suppress(FileNotFoundError):
@@ -158,8 +158,8 @@ def probe(unit: str, *arguments: str | Path) -> Any:
     script = Path("/run/test-probe.py")
     script.write_text(Path(__file__).with_name("probe.py").read_text())
     words = " ".join(map(str, arguments))
-    line = f"ExecStartPost=/opt/scrim/bin/python {script} {words}"
-    with dropped_in(unit, f"[Service]\n{line}\n", "probe.conf"):
+    lines = f"TimeoutStartSec=infinity\nExecStartPost=/opt/scrim/bin/python {script} {words}"
+    with dropped_in(unit, f"[Service]\n{lines}\n", "probe.conf"):
         guest("systemctl", "restart", unit, is_checked=False)
     said = [line for line in journal(unit).splitlines() if line.startswith("probe: ")]
     assert said, journal(unit)[-4000:]

@@ -15,7 +15,7 @@ from ..video import Reader
 from . import stage
 from .conftest import Installed
 
-pytestmark = [pytest.mark.appliance, pytest.mark.patience(900)]
+pytestmark = [pytest.mark.appliance, pytest.mark.patience(2400)]
 
 CARD, STATE = "ubda", "ubdb"
 """The guest's two disks: its root, and a small empty one."""
@@ -26,7 +26,7 @@ FOLDERS = {"/var/lib/scrim": "core", "/var/lib/scrim-gateway": "gateway"}
 
 def sectors_written(disk: str) -> int:
     """How many sectors a disk was given since the boot, with all that waits in memory."""
-    run("sync", limit_s=60)
+    run("sync")
     return int(Path("/sys/block", disk, "stat").read_text().split()[6])
 
 
@@ -39,9 +39,8 @@ def is_settled() -> bool:
 @contextlib.contextmanager
 def in_use(reader: Reader) -> Iterator[None]:
     """Somebody watches, MQTT tells, and the page and ``scrim ctl`` ask."""
-    began_s = time.monotonic()
     yield
-    assert "live" in reader.kinds(began_s)
+    reader.after(time.monotonic(), "live")
 
 
 def newer_than(stamp: Path) -> list[str]:
@@ -52,7 +51,7 @@ def newer_than(stamp: Path) -> list[str]:
 @pytest.mark.cycles(short=8, long=600)
 def test_nothing_is_written_while_it_runs(reader: Reader, cycles: int, tmp_path: Path) -> None:
     """Measured at the disk itself, so that nobody's writing is missed; then looked for among the files."""
-    until(is_settled, 120, "the end of what a first start remembers")
+    until(is_settled, what="the end of what a first start remembers")
     before, stamp = sectors_written(CARD), tmp_path / "stamp"
     stamp.touch()
     with in_use(reader):
@@ -68,7 +67,7 @@ def test_nothing_is_written_while_it_runs(reader: Reader, cycles: int, tmp_path:
 LOOK = """
 import sys, urllib.error, urllib.request
 try:
-    urllib.request.urlopen(sys.argv[1], timeout=10)
+    urllib.request.urlopen(sys.argv[1], timeout=60)
 except urllib.error.HTTPError:
     pass
 """
@@ -78,7 +77,7 @@ def test_a_setting_that_is_remembered_is_written(reader: Reader, tmp_path: Path)
     """And so the test above would see it."""
     before, stamp = sectors_written(CARD), tmp_path / "stamp"
     stamp.touch()
-    with Client(stage.SOCKET) as client:
+    with Client(stage.SOCKET, timeout_s=60) as client:
         client.set({"camera": {"mirror": True}})
         until(lambda: sectors_written(CARD) > before, what="a write")
         client.reset()
@@ -114,11 +113,11 @@ def test_it_works_on_a_read_only_root(read_only: None) -> None:
     before = sectors_written(CARD)
     stage.guest("systemctl", "start", *stage.UNITS)
     stage.until_live()
-    with Client(stage.SOCKET) as client:
+    with Client(stage.SOCKET, timeout_s=60) as client:
         client.set({"camera": {"mirror": True}})
     stage.guest("systemctl", "restart", stage.CORE)
     stage.until_live()
-    with Client(stage.SOCKET) as client:
+    with Client(stage.SOCKET, timeout_s=60) as client:
         assert client.settings()["settings"]["camera"]["mirror"]
         client.reset()
     for unit in stage.UNITS:

@@ -16,7 +16,7 @@ from .conftest import NODE, Installed
 
 Measured = Callable[[str, list[float]], None]
 
-pytestmark = [pytest.mark.appliance, pytest.mark.patience(1200)]
+pytestmark = [pytest.mark.appliance, pytest.mark.patience(2400)]
 
 
 def test_it_says_what_it_does_and_ends_with_running_services(
@@ -97,8 +97,10 @@ def test_passwords_come_as_credentials(appliance: Installed) -> None:
             "-t",
             "scrim/+/status",
             "-v",
-            "-W",
+            "-C",
             "1",
+            "-W",
+            "20",
         )
         return stage.guest(*words, is_checked=False)
 
@@ -114,7 +116,7 @@ def test_passwords_come_as_credentials(appliance: Installed) -> None:
 ASK = """
 import sys, urllib.error, urllib.request
 try:
-    print(urllib.request.urlopen(sys.argv[1], timeout=10).status)
+    print(urllib.request.urlopen(sys.argv[1], timeout=60).status)
 except urllib.error.HTTPError as error:
     print(error.code)
 """
@@ -125,7 +127,7 @@ def test_images_are_decoded_in_a_child_of_either_unit(appliance: Installed) -> N
     picture = Path("var/lib/scrim/backgrounds/probe.png")
     stage.guest("/opt/scrim/bin/python", "-c", PAINT, f"/{picture}")
     encoded = base64.b64encode((stage.GUEST / picture).read_bytes()).decode()
-    with Client(stage.SOCKET) as client:
+    with Client(stage.SOCKET, timeout_s=60) as client:
         for url in (f"file:/{picture}", f"data:image/png;base64,{encoded}"):
             client.set({"image": url})
         client.reset()

@@ -8,7 +8,7 @@ import pytest
 from . import stage
 from .conftest import NODE, Installed
 
-pytestmark = [pytest.mark.appliance, pytest.mark.patience(400)]
+pytestmark = [pytest.mark.appliance, pytest.mark.patience(2400)]
 
 BROKER_PORT = "1883"
 FORBIDDEN = "Operation not permitted"

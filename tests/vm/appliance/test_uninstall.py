@@ -7,7 +7,7 @@ import pytest
 from . import stage
 from .conftest import Installed
 
-pytestmark = [pytest.mark.appliance, pytest.mark.patience(600)]
+pytestmark = [pytest.mark.appliance, pytest.mark.patience(2400)]
 
 
 def test_uninstall_keeps_what_is_the_owners(appliance: Installed) -> None:
