@@ -4,8 +4,11 @@ With ``SCRIM_LONG=1`` in the environment every count is the one that docs/securi
 promises. That takes hours.
 """
 
+import contextlib
+import itertools
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 IS_LONG = os.environ.get("SCRIM_LONG") == "1"
@@ -30,10 +33,13 @@ if IS_LONG:
     for _name, _count in LONG_COUNTS.items():
         os.environ.setdefault(_name, _count)
 
-settings.register_profile("scrim", deadline=None)
+settings.register_profile("scrim", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("scrim")
 
-PATIENCE_S = 120
+PATIENCE_S = 600
+
+FIRST_PORT, PORTS_EACH, WORKERS = 16000, 2000, 8
+"""Below 32768, where the ports begin that Linux hands out."""
 
 UNPACKED = Path(__file__).parents[1] / ".cache" / "prometheus" / "usr" / "bin"
 """Where scripts/setup --dev puts Prometheus."""
@@ -58,6 +64,27 @@ def state_of_nobody(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     """No test reads or writes what this user's scrim remembers."""
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+
+
+@pytest.fixture(scope="session")
+def free_ports() -> Callable[[int], list[int]]:
+    """Finds TCP ports of loopback for a test alone, each another, also while nobody listens there yet.
+
+    The kernel gives ports of this range to nobody who asks for any, and each worker has a part of its own.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = FIRST_PORT + worker % WORKERS * PORTS_EACH
+    left = iter([first + (os.getpid() + number) % PORTS_EACH for number in range(PORTS_EACH)])
+    return lambda count: list(itertools.islice(filter(_is_free, left), count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return True
+    return False
 
 
 @pytest.fixture

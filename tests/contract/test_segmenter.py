@@ -42,7 +42,7 @@ def lost_delegate() -> Segmenter:
 
 def found_delegate() -> Segmenter:
     made = Delegated("planted", ConstantSegmenter(0, SIZE), constant)
-    made.wait(10)
+    made.wait(180)
     return made
 
 

@@ -18,7 +18,7 @@ from scrim.config import Settings
 from scrim.gateway.service import serve
 from scrim.local.server import LocalServer
 
-_PATIENCE_S = 30.0
+_PATIENCE_S = 180.0
 _IDLE_S = 0.1
 _MOST_ANSWER_BYTES = 256 * 1024
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")

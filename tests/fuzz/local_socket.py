@@ -12,7 +12,7 @@ from scrim.errors import LocalError
 from scrim.local.messages import LineBuffer, parse_object
 from scrim.local.server import LocalServer
 
-_PATIENCE_S = 30.0
+_PATIENCE_S = 180.0
 _MOST_LINES = 40
 
 

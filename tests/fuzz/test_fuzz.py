@@ -13,7 +13,7 @@ from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS, make
 
 COUNTS = {"decoder": 3, "http": 15, "local-socket": 40, "state": 60}
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 
 @pytest.fixture(params=TARGETS)
@@ -55,13 +55,13 @@ class Planted:
 
     seeds = (b"harmless",)
     words = (b"BANG", b"SLOW")
-    limit_s = 0.05
+    limit_s = 0.2
 
     def run(self, data: bytes) -> str:
         if data.count(b"BANG") > 1:
             raise ZeroDivisionError
         if b"SLOW" in data:
-            end_s = time.process_time() + 0.1
+            end_s = time.process_time() + 0.4
             while time.process_time() < end_s:
                 pass
         return str(len(data) // 8)

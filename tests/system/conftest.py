@@ -253,23 +253,31 @@ async def _gateway(path: Path, settings: Settings | None = None) -> AsyncIterato
 
 @pytest.fixture
 def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """With a folder for state of its own."""
+    """With a folder for state of its own, and the patience of a machine that may stop for seconds."""
+    for limit in (
+        "live_picture._STILL_S",
+        "live_picture._ANSWER_S",
+        "core_link._ANSWER_S",
+        "web.body.BODY_S",
+    ):
+        monkeypatch.setattr(f"scrim.gateway.{limit}", 60.0)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "gateway-state"))
     return _gateway
 
 
 class Mosquitto:
-    """A real broker on a free port of loopback.
+    """A real broker.
 
     Args:
         folder: for its settings.
+        port: of loopback.
         lines: of its settings, beside the port; anybody may do anything unless they say otherwise.
     """
 
-    def __init__(self, folder: Path, *lines: str) -> None:
+    def __init__(self, folder: Path, port: int, *lines: str) -> None:
         self.folder = folder
         self.lines = lines or ("allow_anonymous true",)
-        self.port = free_port()
+        self.port = port
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -287,7 +295,7 @@ class Mosquitto:
         self._process = subprocess.Popen(
             [_mosquitto(), "-c", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        deadline_s = time.monotonic() + 20
+        deadline_s = time.monotonic() + 180
         while not self._listens():
             assert self._process.poll() is None, "mosquitto ended; are its settings right?"
             assert time.monotonic() < deadline_s
@@ -296,7 +304,7 @@ class Mosquitto:
     def stop(self, number: int = signal.SIGTERM) -> None:
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(20)
+            self._process.wait(180)
         self._process = None
 
     @property
@@ -305,30 +313,9 @@ class Mosquitto:
         return self._process.pid
 
     def _listens(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 10):
             return True
         return False
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody has now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-@pytest.fixture
-def free_ports() -> Callable[[int], list[int]]:
-    """TCP ports of loopback that nobody has now, each another."""
-
-    def find(count: int) -> list[int]:
-        with contextlib.ExitStack() as stack:
-            found = [stack.enter_context(socket.socket()) for _ in range(count)]
-            for one in found:
-                one.bind(("127.0.0.1", 0))
-            return [int(one.getsockname()[1]) for one in found]
-
-    return find
 
 
 def _mosquitto() -> str:
@@ -339,12 +326,14 @@ def _mosquitto() -> str:
 
 
 @pytest.fixture
-def make_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
+def make_mosquitto(
+    tmp_path: Path, free_ports: Callable[[int], list[int]]
+) -> Iterator[Callable[..., Mosquitto]]:
     """Starts brokers, with lines of settings of one's own."""
     started: list[Mosquitto] = []
 
     def make(*lines: str) -> Mosquitto:
-        broker = Mosquitto(tmp_path, *lines)
+        broker = Mosquitto(tmp_path, *free_ports(1), *lines)
         broker.start()
         started.append(broker)
         return broker
@@ -414,7 +403,7 @@ class RealScrim:
 
     def restart_core(self) -> None:
         """As whoever started it would, once it has ended."""
-        self.core.wait(30)
+        self.core.wait(180)
         self.start_core()
 
     def kill_gateway(self) -> None:
@@ -430,7 +419,7 @@ class RealScrim:
             self._gone(process)
 
     def _gone(self, process: "subprocess.Popen[Any]") -> None:
-        process.wait(30)
+        process.wait(180)
         if process.stdout is not None:
             process.stdout.close()
 

@@ -12,7 +12,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 ACL = Path(__file__).parents[2] / "config" / "mosquitto.acl"
-PATIENCE_S = 30.0
+PATIENCE_S = 180.0
 NOT_AUTHORIZED = 135
 OWN = ("status", "info", "config", "state", "telemetry", "event", "response", "snapshot", "update", "log")
 HEARD_BY_CAM_A = {

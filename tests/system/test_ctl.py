@@ -23,7 +23,7 @@ from scrim.errors import EXIT_RESTART, ConfigError, LocalError
 from scrim.local import AsyncClient, Client
 from scrim.local.server import LocalServer
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 PNG = cv2.imencode(".png", np.full((60, 80, 3), 255, np.uint8))[1].tobytes()
 BOMB = PNG[:16] + struct.pack(">II", 20_000, 20_000) + PNG[24:]
 DATA_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
@@ -122,6 +122,13 @@ def core(tmp_path: Path, scrim_environment: dict[str, str]) -> Iterator[Running]
     finally:
         for name in tuple(running.children):
             running.stop(name)
+
+
+def shows_the_image(core: Running) -> bool:
+    """White behind the person; where there is no time, a placeholder stands in for a moment."""
+    with core.client() as client:
+        picture = client.preview(PATIENCE_S)
+    return picture is not None and int(picture.planes.y[2, 2]) == 235
 
 
 class Server(ThreadingHTTPServer):
@@ -233,7 +240,7 @@ def test_the_model_is_changed_while_it_runs(core: Running):
         assert is_in_use("person-256x144", "int8")
         delivered = client.status()["frames"]["delivered"]
         until(lambda: client.status()["frames"]["delivered"] > delivered)
-        assert client.status()["state"] == "running"
+        until(lambda: client.status()["state"] == "running")
         with pytest.raises(ConfigError, match="allowed: person-192x112") as caught:
             client.set({"model": {"name": "../../etc/passwd"}, "strength": "high"})
         with pytest.raises(ConfigError, match="not in") as caught:
@@ -341,8 +348,7 @@ def test_what_cannot_be_done_is_said(core: Running, arguments: list[str], status
 @pytest.mark.parametrize("name", ["now.jpg", "now.png"])
 def test_preview_saves_what_goes_out(core: Running, tmp_path: Path, name: str):
     core.ctl("set", "effect=color", "color=#00f")
-    done = core.ctl("preview", tmp_path / name)
-    assert "160x120, effect" in done.stdout
+    until(lambda: "160x120, effect" in core.ctl("preview", tmp_path / name).stdout)
     picture = cv2.imread(str(tmp_path / name))
     assert picture.shape == (120, 160, 3)
     assert np.abs(picture[2, 2].astype(int) - (255, 0, 0)).max() < 12
@@ -427,9 +433,7 @@ def test_an_image_from_outside_needs_the_gateway(core: Running, server: Server):
     answer = core.set_when_gateway_is_there({"effect": "image", "image": server.url("/a.png")})
     assert answer["revision"] == 2
     with core.client() as client:
-        picture = client.preview(PATIENCE_S)
-        assert picture is not None
-        assert int(picture.planes.y[2, 2]) == 235
+        until(lambda: shows_the_image(core))
         for patch in ({"fit": "contain"}, {"effect": "blur"}, {"effect": "image"}):
             client.set(patch)
         with pytest.raises(ConfigError, match="404 Not Found") as caught:
@@ -472,7 +476,9 @@ def test_a_gateway_that_dies_while_it_fetches_changes_nothing(core: Running, ser
             with pytest.raises(ConfigError, match="has gone while it fetched"):
                 await slow
             status = await client.status()
-            assert (status["revision"], status["state"]) == (2, "running")
+            assert status["revision"] == 2
+            while (await client.status())["state"] != "running":
+                await asyncio.sleep(0.01)
 
     asyncio.run(scenario())
 
@@ -487,9 +493,7 @@ def test_a_bad_server_costs_the_gateway_little_and_the_picture_stays(core: Runni
             with pytest.raises(ConfigError, match=r"8 MiB|20000 x 20000|404"):
                 client.set({"image": server.url(path)})
         assert client.status()["revision"] == 2
-        picture = client.preview(PATIENCE_S)
-    assert picture is not None
-    assert int(picture.planes.y[2, 2]) == 235
+    until(lambda: shows_the_image(core))
     assert peak_mb(memory) - before < 64
 
 
@@ -510,11 +514,8 @@ def test_an_image_that_was_set_is_fetched_again_after_a_restart(core: Running, s
             return client.status()["effect"]["image_error"] is None
 
     until(is_there)
+    until(lambda: shows_the_image(core))
     assert server.asked == ["/a.png", "/a.png"]
-    with core.client() as client:
-        picture = client.preview(PATIENCE_S)
-    assert picture is not None
-    assert int(picture.planes.y[2, 2]) == 235
 
 
 def test_two_runs_side_by_side_and_ctl_finds_the_first(tmp_path: Path, scrim_environment: dict[str, str]):

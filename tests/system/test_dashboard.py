@@ -24,7 +24,7 @@ FILE = ROOT / "config" / "grafana" / "scrim.json"
 DASHBOARD: dict[str, Any] = json.loads(FILE.read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 QUERIES = [(panel["title"], target["expr"]) for panel in PANELS for target in panel["targets"]]
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 MAY_BE_EMPTY = {"Hottest processor", "Temperature", "Held down", "Events"}
 """Not every machine has such sensors, and nothing need happen while this test looks."""
@@ -94,12 +94,12 @@ def running(command: list[str], log: Path, environment: dict[str, str]) -> Itera
         assert process.poll() is None, log.read_text()[-2000:]
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(PATIENCE_S)
 
 
 def ask(port: int, path: str, **parameters: str) -> Any:
     url = f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
         document = json.load(answer)
     assert document["status"] == "success"
     return document["data"]

@@ -20,7 +20,7 @@ import aiohttp
 from scrim.gateway.core_link import LAST_RETRY_S
 from scrim.local import Client
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 BACK_S = 2.0
 """The gateway is live again this long after the core is."""
 

@@ -23,7 +23,7 @@ MOST_RSS_MB = 60.0
 MOST_PSS_MB = 85.0
 """Of gateway and streaming process: what several processes share counted in parts, so nothing twice."""
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 UPLOAD = {"X-Scrim": "1", "Content-Type": "image/png"}
 PLAY = ("-nostdin", "-loglevel", "fatal", "-rtsp_transport", "tcp")
 

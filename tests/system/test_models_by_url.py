@@ -21,7 +21,7 @@ from scrim.core.segment.model import models_folder
 from scrim.errors import ConfigError, LocalError
 from scrim.local import Client
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 GIVEN = models_folder() / "person-192x112-f16.tflite"
 
 CONFIG = """

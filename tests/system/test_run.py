@@ -22,7 +22,7 @@ from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.errors import EXIT_RESTART, ConfigError, LocalError
 from scrim.local.client import Client
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 STOP_S = 5.0
 SIZE = (160, 120)
 SETTINGS = (
@@ -67,7 +67,7 @@ class Running:
         return found.group()
 
     def client(self) -> Client:
-        return Client(until(self._socket), timeout_s=10)
+        return Client(until(self._socket), timeout_s=PATIENCE_S)
 
     def until_status(self, client: Client, *path: str, is_: object) -> None:
         def look() -> bool:
@@ -157,7 +157,7 @@ def placeholder(reason: Reason) -> NDArray[np.uint8]:
 def test_a_run_from_its_first_frame_to_its_last(start: Start, tmp_path: Path):
     out = tmp_path / "out.mkv"
     running = start("run", *SETTINGS, "--set", f'sinks=["file:{out}"]')
-    with urllib.request.urlopen(running.address(), timeout=10) as answer:
+    with urllib.request.urlopen(running.address(), timeout=PATIENCE_S) as answer:
         assert answer.status == 200
     with running.client() as client:
         running.until_status(client, "state", is_="running")
@@ -236,7 +236,7 @@ def test_a_run_starts_a_core_again_that_is_to_restart(start: Start, scrim_enviro
     after = running.children()
     assert after["core"] != before["core"]
     assert after["gateway"] == before["gateway"]
-    with urllib.request.urlopen(address, timeout=10) as answer:
+    with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
         assert answer.status == 200
     assert running.stop() == 0
     assert "Traceback" not in running.errors

@@ -1,5 +1,6 @@
 """A core that crashes again and again, as a process: safe mode, what it shows, and how it ends."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scrim.core.crashes import CRASHES
+from scrim.core.crashes import CRASHES, WINDOW_S
 from scrim.errors import EXIT_RESTART, LocalError
 from scrim.local import Client
 
@@ -41,6 +42,7 @@ class Unit:
     def crash(self) -> None:
         """Start it, and kill it as soon as it has written down that it began."""
         path = self.runtime / "runs.json"
+        keep_young(path)
         before_ns = path.stat().st_mtime_ns if path.exists() else 0
         self.start()
         until(lambda: path.exists() and path.stat().st_mtime_ns > before_ns)
@@ -63,6 +65,15 @@ class Unit:
             self.process.terminate()
             assert self.process.wait(PATIENCE_S) == 0
         self._log.close()
+
+
+def keep_young(record: Path) -> None:
+    """Take out of the crashes' times what this machine, if it is very slow, took for the starts between."""
+    told = json.loads(record.read_text()) if record.exists() else {"crashes": []}
+    oldest_s = time.monotonic() - WINDOW_S / 2
+    if any(at_s < oldest_s for at_s in told["crashes"]):
+        told["crashes"] = [max(at_s, oldest_s) for at_s in told["crashes"]]
+        record.write_text(json.dumps(told))
 
 
 def until(is_so: Callable[[], object]) -> None:

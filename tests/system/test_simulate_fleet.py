@@ -17,7 +17,7 @@ def simulate(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
         env=environment | {"PYTHONPATH": paths},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr + done.stdout

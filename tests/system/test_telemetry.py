@@ -19,7 +19,7 @@ from scrim.errors import ConfigError, LocalError
 from scrim.local import Client
 from scrim.local.status import EVENT_NAMES
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 PICTURE = Path(scrim.core.capture.__file__).with_name("astronaut.png")
 
 

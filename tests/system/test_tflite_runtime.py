@@ -53,7 +53,7 @@ def other_python() -> Path:
         pytest.skip(
             "tflite-runtime 2.14.0 has wheels for Python 3.11 at most, and python3.11 is not installed"
         )
-    subprocess.run([base, "-m", "venv", "--clear", str(VENV)], check=True, timeout=120)
+    subprocess.run([base, "-m", "venv", "--clear", str(VENV)], check=True, timeout=600)
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS]
     result = subprocess.run(install, capture_output=True, text=True, timeout=600, check=False)
     if result.returncode:
@@ -66,7 +66,7 @@ def run_there(python: Path, *arguments: str | Path) -> subprocess.CompletedProce
     environment = dict(os.environ) | {"PYTHONPATH": str(REPOSITORY / "daemon")}
     command = [str(python), *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False, env=environment, cwd=REPOSITORY
+        command, capture_output=True, text=True, timeout=900, check=False, env=environment, cwd=REPOSITORY
     )
 
 

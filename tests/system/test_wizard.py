@@ -20,7 +20,7 @@ import pytest
 
 from scrim.config import load
 
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 
 class Session:

@@ -26,7 +26,7 @@ def run(*arguments: str | Path, path: str | None = None) -> subprocess.Completed
 
     environment = dict(os.environ) | ({"PATH": path} if path else {})
     command = [sys.executable, str(BUILD), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, env=environment)
 
 
 @pytest.fixture(scope="session")

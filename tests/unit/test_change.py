@@ -30,7 +30,7 @@ from scrim.errors import ConfigError, ImageError, LocalError, ScrimError
 from scrim.frame import Frame, FramePool, Plane, Planes
 
 SIZE = (32, 32)
-PATIENCE_S = 30.0
+PATIENCE_S = 180.0
 TEAL = {"effect": "color", "color": "teal"}
 
 

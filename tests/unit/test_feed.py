@@ -55,7 +55,7 @@ def ring() -> Iterator[RingWriter]:
     ring.close()
 
 
-def until(condition: Callable[[], object], deadline_s: float = 10.0) -> None:
+def until(condition: Callable[[], object], deadline_s: float = 180.0) -> None:
     end_s = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < end_s, "deadline"
@@ -166,7 +166,7 @@ def test_no_frame_is_ever_mixed_with_another(ring: RingWriter, painter: Placehol
     writing.start()
     try:
         reader, seen, last = RingReader(ring.fd), 0, 0
-        deadline_s = time.monotonic() + 10
+        deadline_s = time.monotonic() + 180
         while seen < 200 and time.monotonic() < deadline_s:
             picture = reader.read()
             if picture is not None:
@@ -290,7 +290,7 @@ def test_a_subscriber_gets_frames(
     writer.open(SIZE)
     with FeedReader(server.path) as feed:
         writer.write(painter.paint(Reason.STARTING, 3))
-        picture = feed.wait(10)
+        picture = feed.wait(180)
     assert picture is not None
     assert picture.revision == 3
 
@@ -303,7 +303,7 @@ def test_nothing_is_copied_without_a_subscriber(
     with FeedReader(server.path) as feed:
         assert feed.wait(0.02) is None
         writer.write(painter.paint(Reason.STARTING, 2))
-        picture = feed.wait(10)
+        picture = feed.wait(180)
     assert picture is not None
     assert picture.revision == 2
     until(lambda: writer.subscribers == 0)
@@ -315,7 +315,7 @@ def test_a_late_subscriber_never_sees_what_the_last_one_saw(
     writer.open(SIZE)
     with FeedReader(server.path) as feed:
         writer.write(painter.paint(Reason.STARTING, 1))
-        assert feed.wait(10) is not None
+        assert feed.wait(180) is not None
     until(lambda: writer.subscribers == 0)
     with FeedReader(server.path) as feed:
         assert feed.wait(0.02) is None
@@ -328,7 +328,7 @@ def test_a_new_size_is_a_new_ring(
         for size in (SIZE, (64, 64), SIZE):
             frame = PlaceholderPainter(size).paint(Reason.STARTING, 1)
             writer.write(frame)
-            picture = feed.wait(10)
+            picture = feed.wait(180)
             assert picture is not None
             assert picture.planes.size == size
 
@@ -341,7 +341,7 @@ def test_subscribers_outlive_the_sink_being_closed_and_opened(
         for revision in range(3):
             sink.open(Caps(*SIZE, 30))
             sink.write(painter.paint(Reason.STARTING, revision))
-            picture = feed.wait(10)
+            picture = feed.wait(180)
             assert picture is not None
             assert picture.revision == revision
             sink.close()
@@ -359,7 +359,7 @@ def test_a_subscriber_that_never_reads_does_not_stop_the_writer(
         frame = painter.paint(Reason.STARTING, 1)
         for _ in range(70_000):  # more than a pipe holds
             writer.write(frame)
-        assert feed.wait(10) is not None
+        assert feed.wait(180) is not None
 
 
 def test_a_subscriber_that_dies_is_forgotten(
@@ -381,7 +381,7 @@ def test_the_reader_says_when_the_core_is_gone(tmp_path: Path) -> None:
     with FeedReader(server.path) as feed:
         server.close()
         with pytest.raises(LocalError):
-            feed.wait(10)
+            feed.wait(180)
 
 
 def test_a_core_without_a_feed_says_so(tmp_path: Path) -> None:
@@ -405,7 +405,7 @@ def test_a_snapshot_is_one_safe_frame(
     playing = threading.Thread(target=play)
     playing.start()
     try:
-        with Client(server.path) as client:
+        with Client(server.path, timeout_s=180) as client:
             picture = client.preview()
     finally:
         stop.set()
@@ -420,7 +420,7 @@ def test_descriptors_do_not_leak(
     def round_trip() -> None:
         with FeedReader(server.path) as feed:
             writer.write(painter.paint(Reason.STARTING, 1))
-            feed.wait(10)
+            feed.wait(180)
         until(lambda: writer.subscribers == 0 and server.clients == 0)
 
     def descriptors() -> int:

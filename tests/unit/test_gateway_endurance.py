@@ -12,7 +12,7 @@ from scrim.gateway import endurance
 from scrim.gateway.service import serve
 from scrim.rss_guard import LOOK_S, RssGuard
 
-PATIENCE_S = 60
+PATIENCE_S = 180.0
 
 
 def growing() -> RssGuard:

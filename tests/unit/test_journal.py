@@ -109,7 +109,7 @@ def lines(tmp_path: Path, variable: str) -> list[str]:
     with (tmp_path / "stderr").open("w+") as stream:
         status = os.fstat(stream.fileno())
         environment["JOURNAL_STREAM"] = variable.format(device=status.st_dev, inode=status.st_ino)
-        subprocess.run([sys.executable, "-c", START], env=environment, stderr=stream, check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", START], env=environment, stderr=stream, check=True, timeout=600)
         stream.seek(0)
         return stream.read().splitlines()
 

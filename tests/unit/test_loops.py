@@ -385,7 +385,7 @@ def test_a_switch_that_is_turned_ends_the_pause_before_the_camera_is_tried_again
     while loop.state != "off":
         assert thread.is_alive()
     switch.set_private(False)
-    thread.join(60)
+    thread.join(180)
     assert not thread.is_alive()
 
 

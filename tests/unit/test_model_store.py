@@ -22,7 +22,7 @@ from scrim.local.server import LocalServer
 
 URL = "https://ann:pass@models.example/mine.tflite?token=abc"
 DATA = os.urandom(3 * 1024 * 1024 + 17)
-PATIENCE_S = 30.0
+PATIENCE_S = 180.0
 
 
 def file_of(data: bytes) -> ModelFile:

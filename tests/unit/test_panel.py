@@ -17,7 +17,7 @@ from scrim.statefile import StateFile
 
 BUTTON, OFF, PROTECTED, RAW = 17, 22, 23, 24
 PINS = PanelSettings(button_pin=BUTTON, off_led_pin=OFF, protected_led_pin=PROTECTED, raw_led_pin=RAW)
-PATIENCE_S = 30.0
+PATIENCE_S = 180.0
 
 
 class Switch:

@@ -21,7 +21,7 @@ from scrim.local.server import LocalServer
 
 URL = "https://ann:pass@images.example/room.png?token=abc"
 SHA256 = "0" * 64
-PATIENCE_S = 30.0
+PATIENCE_S = 180.0
 Picture = NDArray[np.uint8]
 
 

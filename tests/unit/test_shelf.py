@@ -345,4 +345,4 @@ def test_recompressing_takes_no_longer_than_it_may() -> None:
     with pytest.raises(ImageError, match="takes too long"):
         recompress(handle, "x", timeout_s=0.0)
     os.close(handle)
-    assert time.monotonic() - began_s < 10
+    assert time.monotonic() - began_s < 60

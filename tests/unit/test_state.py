@@ -264,7 +264,7 @@ def test_killed_while_saving_the_old_or_the_new_is_there(tmp_path: Path) -> None
     cycles = 200
     seed = int.from_bytes(os.urandom(4))
     command = [sys.executable, str(KILLER), str(tmp_path), str(cycles), str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, f"seed {seed}: {done.stderr}"
     result = json.loads(done.stdout)
     assert (result["broken"], result["bad"]) == (0, 0), f"seed {seed}"

@@ -9,7 +9,7 @@ import pytest
 
 from scrim.core.workers import Latest, Worker
 
-PATIENCE_S = 5.0
+PATIENCE_S = 180.0
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -75,7 +75,7 @@ def test_a_worker_repeats_its_step_until_it_is_told_to_stop():
     worker.start()
     until(lambda: len(steps) > 3)
     worker.ask_to_stop()
-    assert worker.join()
+    assert worker.join(PATIENCE_S)
     done = len(steps)
     assert done == len(steps)
 
@@ -92,7 +92,7 @@ def test_an_exception_does_not_end_the_thread_and_is_logged_once(caplog: pytest.
         worker.start()
         until(lambda: len(steps) > 5)
         worker.ask_to_stop()
-        assert worker.join()
+        assert worker.join(PATIENCE_S)
     assert [record.message for record in caplog.records] == ["faulty: ValueError: planted"]
 
 
@@ -107,7 +107,7 @@ def test_another_exception_is_logged_too(caplog: pytest.LogCaptureFixture):
         worker.start()
         until(lambda: len(caplog.records) == 2)
         worker.ask_to_stop()
-        assert worker.join()
+        assert worker.join(PATIENCE_S)
 
 
 def test_stopping_does_not_wait_for_the_pause():
@@ -131,4 +131,4 @@ def test_a_step_that_hangs_is_told():
     worker.ask_to_stop()
     assert not worker.join(0.01)
     released.set()
-    assert worker.join()
+    assert worker.join(PATIENCE_S)

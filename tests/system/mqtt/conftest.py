@@ -20,7 +20,7 @@ from scrim.gateway.handover import plain
 from scrim.gateway.service import serve
 from scrim.patch import combine
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import pytest
 from scrim.errors import LocalError
 from scrim.local import Client
 
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 TOPIC = "scrim/testdevice/"
 MOST_GROWTH_BYTES = 8 << 20
 

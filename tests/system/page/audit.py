@@ -20,7 +20,7 @@ NAMED = INTERACTIVE | {"radiogroup", "dialog", "form", "image", "group", "region
 
 async def faults(tab: Tab) -> dict[str, list[Any]]:
     """What is wrong with the page, by rule; not what is so for a moment only, while colours change."""
-    deadline_s = time.monotonic() + DEADLINE_S / 10
+    deadline_s = time.monotonic() + DEADLINE_S / 3
     while found := await _faults(tab):
         if time.monotonic() > deadline_s:
             break

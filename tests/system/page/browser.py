@@ -32,7 +32,7 @@ FLAGS = [
     "--hide-scrollbars",
     "--remote-debugging-port=0",
 ]
-DEADLINE_S = 40.0
+DEADLINE_S = 180.0
 PHONE, DESKTOP = (390, 844), (1280, 900)
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install the package chromium")
@@ -178,7 +178,7 @@ def play(gateway: Any, path: Path, scenario: Scenario, settings: Any = None) -> 
     """Run ``scenario`` in a browser that shows the page of a gateway for the core at ``path``."""
 
     async def go() -> None:
-        async with asyncio.timeout(240), gateway(path, settings) as url, open_page(url) as tab:
+        async with asyncio.timeout(4 * DEADLINE_S), gateway(path, settings) as url, open_page(url) as tab:
             await scenario(tab, url)
 
     asyncio.run(go())

@@ -7,6 +7,9 @@ from urllib.parse import quote
 
 from .browser import DEADLINE_S, HAS_PICTURE, IS_READY, PHONE, Tab, needs_chromium, open_page, play, text
 
+SLIDE_MS = 200
+"""So often the page sends where a slider is, while it moves."""
+
 pytestmark = needs_chromium
 
 APPLIED = f"{text('saved')} === 'Applied.'"
@@ -91,8 +94,8 @@ def test_what_happens_is_listed_the_newest_first(gateway: Any, stand_in_core: An
             stand_in_core.publish("camera_lost")
             stand_in_core.publish("camera_back")
             await asyncio.sleep(0.2)
+        await tab.until(f"{rows}.slice(0, 2).join() === 'Camera is back,Camera lost'")
         found = await tab.value(rows)
-        assert found[:2] == ["Camera is back", "Camera lost"]
         assert any(row.startswith("Filtering a frame takes long (") for row in found)
 
     play(gateway, stand_in_core.path, scenario)
@@ -187,8 +190,9 @@ def test_effects_are_chosen_and_sent_as_patches(gateway: Any, stand_in_core: Any
 def test_a_slider_that_moves_is_followed_and_ends_where_it_was_left(gateway: Any, stand_in_core: Any) -> None:
     async def scenario(tab: Tab, url: str) -> None:
         await tab.until(IS_READY)
-        await tab.value(
+        took_ms = await tab.value(
             """(async () => {
+              const began_ms = performance.now();
               const slider = document.getElementById("strength");
               for (let value = 20; value <= 50; value += 1) {
                 slider.value = value;
@@ -196,6 +200,7 @@ def test_a_slider_that_moves_is_followed_and_ends_where_it_was_left(gateway: Any
                 await new Promise((resolve) => setTimeout(resolve, 20));
               }
               slider.dispatchEvent(new Event("change", { bubbles: true }));
+              return performance.now() - began_ms;
             })()"""
         )
         await tab.until("document.getElementById('strength-number').value === '50'")
@@ -205,7 +210,7 @@ def test_a_slider_that_moves_is_followed_and_ends_where_it_was_left(gateway: Any
             await asyncio.sleep(0.02)
         sent = [patch["background_blur"]["strength"] for patch in stand_in_core.patches]
         assert sent[-1] == 50
-        assert 1 < len(sent) < 20
+        assert 1 < len(sent) <= 2 + took_ms / SLIDE_MS
         assert sent == sorted(sent)
 
     play(gateway, stand_in_core.path, scenario)

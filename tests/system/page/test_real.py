@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from .browser import Tab, needs_chromium, open_page, text
+from .browser import DEADLINE_S, Tab, needs_chromium, open_page, text
 
 pytestmark = needs_chromium
 
@@ -21,14 +21,14 @@ HAS_PICTURE = "document.getElementById('picture')?.naturalWidth === 640 && !pict
 
 async def shows(tab: Tab, rgb: tuple[int, int, int]) -> None:
     """Wait until the live picture's upper left, which nobody covers, has a colour."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE_S):
         while max(abs(one - other) for one, other in zip(await tab.value(CORNER), rgb, strict=False)) > 8:
             await asyncio.sleep(0.2)
 
 
 def test_from_start_to_a_change_a_lost_core_and_back(real_scrim: Any) -> None:
     async def scenario(scrim: Any) -> None:
-        async with asyncio.timeout(240), open_page(scrim.url) as tab:
+        async with asyncio.timeout(4 * DEADLINE_S), open_page(scrim.url) as tab:
             await tab.until(f"{text('state-text')} === 'Background blurred'")
             await tab.until(HAS_PICTURE)
             await tab.click("[name=effect][value=color]")

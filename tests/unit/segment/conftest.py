@@ -42,7 +42,7 @@ def delegate_library(tmp_path_factory: pytest.TempPathFactory) -> str:
     library = tmp_path_factory.mktemp("delegate") / "libdelegate.so"
     source = Path(__file__).with_name("delegate.c")
     command = [compiler, "-Wall", "-Werror", "-shared", "-fPIC", "-o", str(library), str(source)]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=600)
     return str(library)
 
 

@@ -61,7 +61,7 @@ class Machine:
         self.segmenter = AdaptiveSegmenter(self.several, self._make, choice, self.clock)
 
     def _make(self) -> Scripted:
-        self.may_make.wait(60)
+        self.may_make.wait(180)
         self.made.set()
         if self.fails:
             raise ModelError("out of memory")
@@ -75,7 +75,7 @@ class Machine:
             next_s = self.clock.now_s + 1 / 30
             answers.append(int(self.segmenter.segment(RGB)[0, 0]))
             if self.segmenter._making is not None and self.may_make.is_set():
-                self.segmenter._making.join(60)
+                self.segmenter._making.join(180)
             self.clock.now_s = max(next_s, self.clock.now_s)
         return answers
 
@@ -102,7 +102,7 @@ def test_several_are_tried_again_and_stay_where_the_machine_is_free():
     machine.run(2)
     machine.is_busy = False
     machine.run(31)
-    assert set(machine.run(60)) == {2}
+    assert set(machine.run(180)) == {2}
 
 
 def test_where_it_stays_busy_they_are_tried_ever_less_often():
@@ -179,5 +179,5 @@ def test_both_are_closed_also_one_that_is_still_being_made():
     late.segmenter.close()
     late.may_make.set()
     assert making is not None
-    making.join(60)
+    making.join(180)
     assert late.single.is_closed

@@ -43,7 +43,7 @@ def build(tmp_path: Path):
         source.write_text(SOURCE)
         defines = [f"-DFOUND={found}", f"-DPREPARE={prepare}", f'-DLOG="{tmp_path / "log"}"']
         command = [compiler, "-shared", "-fPIC", *defines, "-o", str(library), str(source)]
-        subprocess.run(command, check=True, timeout=60)
+        subprocess.run(command, check=True, timeout=600)
         return library
 
     return make

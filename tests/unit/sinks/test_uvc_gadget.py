@@ -24,7 +24,7 @@ from scrim.uvc.offers import Speed, offers_at
 SETTINGS = GadgetSettings(formats=("MJPG", "YUYV"), sizes=("128x96", "64x64"), frame_rates=(30, 15))
 OFFERS = offers_at(Speed.HIGH, SETTINGS.wish)
 CAPS = Caps(128, 96, 30)
-PATIENCE_S = 20.0
+PATIENCE_S = 180.0
 
 
 class Rig:
