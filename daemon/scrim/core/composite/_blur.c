@@ -1,94 +1,133 @@
-/* What stands before and after the Gaussian of the room: weighing the pixels by how little they are person, and dividing
- * by the weights again. What blur.py does in twenty passes of OpenCV, to the same bytes: every operation on floats is
- * rounded as it is written here, so compilers must not fuse multiplications and additions: -ffp-contract=off. */
+/* The Gaussian of the room alone: each pixel counts by how little of it is person. What weighing.py does in thirty passes of
+ * OpenCV, to the same bytes.
+ *
+ * Up to the division all are whole numbers up to 2^24, in floats: there is nothing to round but what is rounded here, and
+ * no order of additions gives anything else. Shares are 0 to FULL, taps sum up to TAPS. */
 #include "../extension.h"
 
-enum { MOST_PLANES = 3 };
+enum { MOST_PLANES = 3, MOST_SIDE = 8192, MOST_RADIUS = 1024, FULL = 16, TAPS = 4096, LANES = 8, STEP = 4 * LANES };
 
-/* Planes of one shape, and floats of it: weight and weighted planes, one pixel after the other. */
+/* LANES floats that begin anywhere. */
+typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t numbers __attribute__((vector_size(4 * LANES)));
+
+/* Planes of one shape, and memory: `stride` floats for each row and kind, which are shares and planes. */
 typedef struct {
-    Py_buffer views[2 + MOST_PLANES];
+    Py_buffer views[2 + 2 * MOST_PLANES + 1];
     int held, count;            /* views held; planes */
-    Py_ssize_t rows, columns;
-    float *mixed;
-    plane alpha, planes[MOST_PLANES];
+    Py_ssize_t rows, columns, stride, radius;
+    plane alpha, from[MOST_PLANES], out[MOST_PLANES];
+    const float *taps;          /* of the middle, and of each pixel farther to either side */
+    float *padded;              /* a row with `radius` more on either side */
+    float *across;              /* all kinds, blurred to the sides: all rows, with `radius` more above and below */
 } task;
 
-INLINE int share_of(uint8_t alpha, int steepness)
+/* Where a picture of `length` is mirrored at its edge. */
+INLINE Py_ssize_t mirrored(Py_ssize_t at, Py_ssize_t length)
 {
-    int gone = alpha * steepness;
-    return 255 - (gone < 255 ? gone : 255);
+    while (at < 0 || at >= length) at = at < 0 ? -1 - at : 2 * length - 1 - at;
+    return at;
 }
 
-INLINE void weigh_row(float *restrict out, const uint8_t *restrict alpha, const uint8_t *const *rows, const int count, Py_ssize_t columns, int steepness)
+/* STEP sums of what lies around `middle`, `pitch` apart, each times its tap. Divided by TAPS and rounded half up where that
+ * is wanted. */
+INLINE void sum_taps(float *restrict out, const float *restrict middle, Py_ssize_t pitch, const task *t, const int is_rounded)
 {
-    const uint8_t *restrict a = rows[0], *restrict b = rows[1], *restrict c = rows[2];
-    for (Py_ssize_t x = 0; x < columns; x++) {
-        const float weight = (float)(share_of(alpha[x], steepness) * (1 / 255.0));
-        out[(count + 1) * x] = weight;
-        out[(count + 1) * x + 1] = (float)a[x] * weight;
-        if (count > 1) out[(count + 1) * x + 2] = (float)b[x] * weight;
-        if (count > 2) out[(count + 1) * x + 3] = (float)c[x] * weight;
+    lanes sums[4];
+    for (int k = 0; k < 4; k++) sums[k] = ((const lanes *)middle)[k] * t->taps[0];
+    for (Py_ssize_t i = 1; i <= t->radius; i++) {
+        const lanes *before = (const lanes *)(middle - i * pitch), *after = (const lanes *)(middle + i * pitch);
+        for (int k = 0; k < 4; k++) sums[k] += (before[k] + after[k]) * t->taps[i];
     }
+    for (int k = 0; k < 4; k++)
+        ((lanes *)out)[k] = is_rounded ? __builtin_convertvector(__builtin_convertvector(sums[k] * (1.0f / TAPS) + 0.5f, numbers), lanes) : sums[k];
 }
 
-/* The sum of what has any weight, and how many of them there are. */
-INLINE uint32_t sum_row(uint32_t *seen, const uint8_t *restrict row, const uint8_t *restrict alpha, Py_ssize_t columns, int steepness)
+/* Blurs the row that lies in the middle of `padded`. */
+INLINE void blur_row(float *restrict out, const task *t)
 {
-    uint32_t sum = 0, number = 0;
-    for (Py_ssize_t x = 0; x < columns; x++) {
-        const uint8_t counts = share_of(alpha[x], steepness) > 0;
-        sum += counts ? row[x] : 0;
-        number += counts;
+    float *restrict middle = t->padded + t->radius;
+    for (Py_ssize_t i = 0; i < t->radius; i++) {
+        const Py_ssize_t at = i < t->columns ? i : mirrored(i, t->columns);
+        middle[-1 - i] = middle[at];
+        middle[t->columns + i] = middle[t->columns - 1 - at];
     }
-    *seen = number;
-    return sum;
+    for (Py_ssize_t x = 0; x < t->columns; x += STEP) sum_taps(out + x, middle + x, 1, t, 1);
 }
 
-/* Fills `mixed`. Leaves the sum of each plane where it counts, and answers how many pixels that are. */
-FOR_EACH_PROCESSOR
-static uint64_t weigh_planes(const task *t, int steepness, uint64_t *sums)
+INLINE uint8_t share_of(uint8_t alpha)
+{
+    return (uint8_t)(FULL - (alpha < FULL ? alpha : FULL));
+}
+
+/* Blurs all rows to the sides. Leaves the sum of each plane where it counts, and answers how many pixels that are. */
+INLINE uint64_t blur_across(const task *t, uint64_t *sums)
 {
     uint64_t number = 0;
     for (Py_ssize_t y = 0; y < t->rows; y++) {
-        const uint8_t *alpha = row_of(&t->alpha, y), *rows[MOST_PLANES] = {NULL, NULL, NULL};
-        float *out = t->mixed + y * t->columns * (t->count + 1);
+        const uint8_t *restrict alpha = row_of(&t->alpha, y);
+        float *restrict middle = t->padded + t->radius, *out = t->across + y * t->stride * (t->count + 1);
         uint32_t seen = 0;
-        for (int i = 0; i < t->count; i++) {
-            rows[i] = row_of(&t->planes[i], y);
-            sums[i] += sum_row(&seen, rows[i], alpha, t->columns, steepness);
+        for (Py_ssize_t x = 0; x < t->columns; x++) {
+            const uint8_t share = share_of(alpha[x]);
+            seen += share > 0;
+            middle[x] = (float)(share * 256);
         }
+        blur_row(out, t);
         number += seen;
-        if (t->count == 3) weigh_row(out, alpha, rows, 3, t->columns, steepness);
-        else if (t->count == 2) weigh_row(out, alpha, rows, 2, t->columns, steepness);
-        else weigh_row(out, alpha, rows, 1, t->columns, steepness);
+        for (int i = 0; i < t->count; i++) {
+            const uint8_t *restrict row = row_of(&t->from[i], y);
+            uint32_t sum = 0;
+            for (Py_ssize_t x = 0; x < t->columns; x++) {
+                const uint8_t share = share_of(alpha[x]);
+                sum += share ? row[x] : 0;
+                middle[x] = (float)(row[x] * share);
+            }
+            blur_row(out + (i + 1) * t->stride, t);
+            sums[i] += sum;
+        }
     }
     return number;
 }
 
-INLINE void divide_row(uint8_t *restrict out, const float *restrict mixed, const int plane, const int count, Py_ssize_t columns, float least, float offset)
+INLINE void divide(uint8_t *restrict out, const float *restrict values, const float *restrict shares, Py_ssize_t count, float least, float offset)
 {
-    for (Py_ssize_t x = 0; x < columns; x++)
-        out[x] = rounded((mixed[(count + 1) * x + 1 + plane] + offset) / (mixed[(count + 1) * x] + least));
+    for (Py_ssize_t x = 0; x < count; x++) out[x] = rounded((values[x] + offset) / (shares[x] * (1.0f / 256) + least));
 }
 
-FOR_EACH_PROCESSOR
-static void divide_planes(const task *t, float least, const float *offsets)
+/* Blurs all rows downwards, and divides by the shares: STEP columns after STEP columns, so that they stay in the cache. */
+INLINE void blur_down(const task *t, float least, const float *offsets)
 {
-    for (Py_ssize_t y = 0; y < t->rows; y++) {
-        const float *mixed = t->mixed + y * t->columns * (t->count + 1);
-        for (int i = 0; i < t->count; i++) {
-            uint8_t *out = row_of(&t->planes[i], y);
-            if (t->count == 3) divide_row(out, mixed, i, 3, t->columns, least, offsets[i]);
-            else if (t->count == 2) divide_row(out, mixed, i, 2, t->columns, least, offsets[i]);
-            else divide_row(out, mixed, i, 1, t->columns, least, offsets[i]);
+    const Py_ssize_t wide = t->stride * (t->count + 1);
+    float sums[MOST_PLANES + 1][STEP];
+    for (Py_ssize_t i = 0; i < t->radius; i++) {
+        const Py_ssize_t at = mirrored(i, t->rows);
+        memcpy(t->across - (1 + i) * wide, t->across + at * wide, (size_t)wide * sizeof(float));
+        memcpy(t->across + (t->rows + i) * wide, t->across + (t->rows - 1 - at) * wide, (size_t)wide * sizeof(float));
+    }
+    for (Py_ssize_t x = 0; x < t->columns; x += STEP) {
+        const Py_ssize_t count = x + STEP < t->columns ? STEP : t->columns - x;
+        for (Py_ssize_t y = 0; y < t->rows; y++) {
+            for (int i = 0; i <= t->count; i++) sum_taps(sums[i], t->across + y * wide + i * t->stride + x, wide, t, 0);
+            for (int i = 0; i < t->count; i++) divide(row_of(&t->out[i], y) + x, sums[i + 1], sums[0], count, least, offsets[i]);
         }
     }
 }
 
+FOR_EACH_PROCESSOR
+static void blur_room(const task *t, double least, int neutral)
+{
+    uint64_t sums[MOST_PLANES] = {0, 0, 0};
+    float offsets[MOST_PLANES] = {0, 0, 0};
+    const uint64_t number = blur_across(t, sums);
+    for (int i = 0; i < t->count; i++)
+        offsets[i] = (float)(least * (number ? (double)sums[i] * (1 / (double)number) : neutral));
+    blur_down(t, (float)least, offsets);
+}
+
 /* --- Python --- */
 
-/* Gets the next plane, as large as those before it. */
+/* Gets the next plane, as large as alpha. */
 static int get_next(task *t, PyObject *object, plane *found, int flags, const char *name)
 {
     if (get_plane(object, &t->views[t->held], found, flags, name) < 0) return -1;
@@ -96,84 +135,90 @@ static int get_next(task *t, PyObject *object, plane *found, int flags, const ch
     return is_size(found, t->rows, t->columns, name) ? 0 : -1;
 }
 
-/* Gets the floats, (rows, columns, planes + 1) of them, and the tuple of planes. */
-static int get_task(task *t, PyObject *mixed, PyObject *planes, int mixed_flags, int plane_flags)
+static int get_planes(task *t, PyObject *out, PyObject *from)
 {
-    Py_buffer *view = &t->views[0];
-    const Py_ssize_t count = PyTuple_Size(planes);
-    t->held = 0;
-    if (count < 0) return -1;
-    if (count < 1 || count > MOST_PLANES) {
-        PyErr_SetString(PyExc_ValueError, "planes: one, two or three are wanted");
+    const Py_ssize_t count = PyTuple_Size(from);
+    if (count < 1 || count > MOST_PLANES || PyTuple_Size(out) != count) {
+        PyErr_SetString(PyExc_ValueError, "planes: one, two or three are wanted, and as many to write to");
         return -1;
     }
-    if (PyObject_GetBuffer(mixed, view, mixed_flags | PyBUF_C_CONTIGUOUS) < 0) return -1;
-    t->held++;
-    if (view->ndim != 3 || view->itemsize != sizeof(float) || view->shape[2] != count + 1 || (uintptr_t)view->buf % sizeof(float)) {
-        PyErr_Format(PyExc_ValueError, "mixed: wants floats, (rows, columns, %zd)", count + 1);
-        return -1;
-    }
-    t->mixed = view->buf;
-    t->rows = view->shape[0];
-    t->columns = view->shape[1];
     t->count = (int)count;
     for (int i = 0; i < t->count; i++)
-        if (get_next(t, PyTuple_GetItem(planes, i), &t->planes[i], plane_flags, "planes") < 0) return -1;
+        if (get_next(t, PyTuple_GetItem(out, i), &t->out[i], PyBUF_WRITABLE, "out") < 0
+            || get_next(t, PyTuple_GetItem(from, i), &t->from[i], 0, "planes") < 0) return -1;
     return 0;
 }
 
-static PyObject *weigh(PyObject *module, PyObject *arguments)
+static int get_taps(task *t, PyObject *object)
 {
-    PyObject *mixed, *alpha, *planes, *means = NULL;
-    task t;
-    int steepness;
-    (void)module;
-    if (!PyArg_ParseTuple(arguments, "OOO!i", &mixed, &alpha, &PyTuple_Type, &planes, &steepness)) return NULL;
-    if (steepness < 0 || steepness > 255) {
-        PyErr_SetString(PyExc_ValueError, "steepness: allowed are 0 to 255");
-        return NULL;
-    }
-    if (get_task(&t, mixed, planes, PyBUF_WRITABLE, 0) == 0 && get_next(&t, alpha, &t.alpha, 0, "alpha") == 0) {
-        uint64_t sums[MOST_PLANES] = {0, 0, 0}, number;
-        Py_BEGIN_ALLOW_THREADS
-        number = weigh_planes(&t, steepness, sums);
-        Py_END_ALLOW_THREADS
-        means = PyTuple_New(number ? t.count : 0);
-        for (int i = 0; means && number && i < t.count; i++) {
-            PyObject *mean = PyFloat_FromDouble((double)sums[i] * (1 / (double)number));
-            if (!mean || PyTuple_SetItem(means, i, mean) < 0) Py_CLEAR(means);
-        }
-    }
-    while (t.held > 0) PyBuffer_Release(&t.views[--t.held]);
-    return means;
+    Py_buffer *view = &t->views[t->held];
+    if (get_memory(object, view, sizeof(float), sizeof(float), PyBUF_SIMPLE, "taps") < 0) return -1;
+    t->held++;
+    t->taps = view->buf;
+    t->radius = view->len / (Py_ssize_t)sizeof(float) - 1;
+    if (t->radius <= MOST_RADIUS) return 0;
+    PyErr_Format(PyExc_ValueError, "taps: more than %d", MOST_RADIUS + 1);
+    return -1;
 }
 
-static PyObject *divide(PyObject *module, PyObject *arguments)
+/* How many bytes of memory the task is done in; shared out where there is `memory`. Its sizes are known. */
+static Py_ssize_t room_for(task *t, float *memory)
 {
-    PyObject *mixed, *planes, *offsets;
+    t->stride = (t->columns + STEP - 1) / STEP * STEP;
+    const Py_ssize_t wide = t->stride * (t->count + 1), padded = t->stride + 2 * t->radius;
+    if (memory) {
+        t->padded = memory;
+        t->across = memory + padded + t->radius * wide;
+    }
+    return (padded + wide * (t->rows + 2 * t->radius)) * (Py_ssize_t)sizeof(float);
+}
+
+static int get_spare(task *t, PyObject *object)
+{
+    Py_buffer *view = &t->views[t->held];
+    if (get_memory(object, view, room_for(t, NULL), sizeof(float), PyBUF_WRITABLE, "spare") < 0) return -1;
+    t->held++;
+    room_for(t, view->buf);
+    return 0;
+}
+
+static PyObject *blur(PyObject *module, PyObject *arguments)
+{
+    PyObject *out, *alpha, *from, *taps, *spare;
     task t;
-    float shift[MOST_PLANES] = {0, 0, 0};
     double least;
-    int is_done = 0;
+    int neutral, is_done = 0;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OO!dO!", &mixed, &PyTuple_Type, &planes, &least, &PyTuple_Type, &offsets)) return NULL;
-    if (get_task(&t, mixed, planes, 0, PyBUF_WRITABLE) == 0) {
-        if (PyTuple_Size(offsets) != t.count) PyErr_SetString(PyExc_ValueError, "offsets: one for each plane is wanted");
-        for (int i = 0; i < t.count && !PyErr_Occurred(); i++) shift[i] = (float)PyFloat_AsDouble(PyTuple_GetItem(offsets, i));
-        if (!PyErr_Occurred()) {
-            Py_BEGIN_ALLOW_THREADS
-            divide_planes(&t, (float)least, shift);
-            Py_END_ALLOW_THREADS
-            is_done = 1;
-        }
+    t.held = 0;
+    if (!PyArg_ParseTuple(arguments, "O!OO!OOdi", &PyTuple_Type, &out, &alpha, &PyTuple_Type, &from, &taps, &spare, &least, &neutral))
+        return NULL;
+    if (get_plane(alpha, &t.views[0], &t.alpha, 0, "alpha") < 0) return NULL;
+    t.held++;
+    t.rows = t.alpha.rows;
+    t.columns = t.alpha.columns;
+    if (t.rows < 1 || t.rows > MOST_SIDE || t.columns < 1 || t.columns > MOST_SIDE)
+        PyErr_Format(PyExc_ValueError, "alpha: is %zd x %zd; allowed are 1 to %d", t.columns, t.rows, MOST_SIDE);
+    else if (get_planes(&t, out, from) == 0 && get_taps(&t, taps) == 0 && get_spare(&t, spare) == 0) {
+        Py_BEGIN_ALLOW_THREADS
+        blur_room(&t, least, neutral);
+        Py_END_ALLOW_THREADS
+        is_done = 1;
     }
     return answer(t.views, t.held, is_done);
 }
 
+static PyObject *spare_bytes(PyObject *module, PyObject *arguments)
+{
+    task t;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "nnin", &t.rows, &t.columns, &t.count, &t.radius)) return NULL;
+    return PyLong_FromSsize_t(room_for(&t, NULL));
+}
+
 static PyMethodDef methods[] = {
-    {"weigh", weigh, METH_VARARGS, "weigh(mixed, alpha, planes, steepness): weights and weighted planes; answers the means."},
-    {"divide", divide, METH_VARARGS, "divide(mixed, planes, least, offsets): (weighted + offset) / (weight + least)."},
+    {"blur", blur, METH_VARARGS, "blur(out, alpha, planes, taps, spare, least, neutral): the room of planes, blurred."},
+    {"spare_bytes", spare_bytes, METH_VARARGS, "spare_bytes(rows, columns, planes, radius): of memory that blur() works in, 0 at first."},
     {NULL, NULL, 0, NULL},
 };
 
-MODULE(_blur, "Weighing before a blur, dividing after it.")
+MODULE(_blur, "The blurred room.")

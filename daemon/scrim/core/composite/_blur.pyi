@@ -4,9 +4,14 @@ from numpy.typing import NDArray
 
 from scrim.frame import Plane
 
-def weigh(
-    mixed: NDArray[Any], alpha: Plane, planes: tuple[Plane, ...], steepness: int, /
-) -> tuple[float, ...]: ...
-def divide(
-    mixed: NDArray[Any], planes: tuple[Plane, ...], least: float, offsets: tuple[float, ...], /
+def blur(
+    out: tuple[Plane, ...],
+    alpha: Plane,
+    planes: tuple[Plane, ...],
+    taps: NDArray[Any],
+    spare: NDArray[Any],
+    least: float,
+    neutral: int,
+    /,
 ) -> None: ...
+def spare_bytes(rows: int, columns: int, planes: int, radius: int, /) -> int: ...

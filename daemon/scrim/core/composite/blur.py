@@ -2,13 +2,11 @@
 
 from math import sqrt
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from scrim.core.composite.base import CoarsePlanes
 from scrim.core.composite.blend import enlarge
-from scrim.core.composite.weighing import best_weighing
+from scrim.core.composite.gaussian import best_room_blur
 from scrim.core.pyramid import Pyramid, Shrink, best_shrink
 from scrim.frame import Coarse, Matte, Plane
 
@@ -16,15 +14,6 @@ _SMALLEST_SIGMA_PX = 14 / 8
 """At a level where the blur is narrower than this, shrinking shows: 45 dB against the true Gaussian here."""
 
 _COARSEST = 3
-
-_PERSON_WEIGHT = 16
-"""How fast a shrunken pixel loses its say in the blur with the person's share of it: gone at 1 / 16."""
-
-_FALLBACK_WEIGHT = 0.02
-"""Share of the room's mean colour in the blur, so that deep inside the person there is a colour at all."""
-
-_NEUTRAL = 128
-"""Grey, in each of the three planes: the room's colour where nothing of the room is to be seen."""
 
 
 def blur_level(sigma_px: float) -> int:
@@ -57,10 +46,10 @@ class BlurBackground:
         self._y = _Blurred(size, scale)
         self._u, self._v = (_Blurred(half, 1 << self._chroma_level) for _ in range(2))
         self._is_alike = self._chroma_level > 0  # then shape, sigma and weights of all three are the same
-        self._luma = _Group(self._y.small.shape, inner, 3 if self._is_alike else 1)
+        self._luma = best_room_blur(self._y.small.shape, inner, 3 if self._is_alike else 1)
         self._chroma = self._luma
         if not self._is_alike:
-            self._chroma = _Group(self._u.small.shape, max(sigma_px / 2, 0.3), 2)
+            self._chroma = best_room_blur(self._u.small.shape, max(sigma_px / 2, 0.3), 2)
         self._shrink = best_shrink()
         self._smooth = _native_smooth()
         self._quarter, self._eighth = (np.empty(_shape(width, height, scale), np.uint8) for scale in (4, 8))
@@ -115,39 +104,6 @@ class _Blurred:
             return Coarse(self.small, self._scale)
         enlarge(Coarse(self.small, self._scale), large)
         return Coarse(large)
-
-
-class _Group:
-    """Weighted Gaussian of planes that have shape, sigma and weights in common.
-
-    Args:
-        shape: of each plane.
-        sigma_px: standard deviation.
-        count: of planes, 1 to 3.
-    """
-
-    def __init__(self, shape: tuple[int, ...], sigma_px: float, count: int) -> None:
-        radius = max(1, int(4 * sigma_px + 0.5))
-        self._kernel: NDArray[np.float32] = cv2.getGaussianKernel(2 * radius + 1, sigma_px, cv2.CV_32F)
-        self._mixed, self._blurred = (np.empty((*shape, count + 1), np.float32) for _ in range(2))
-        self._weighing = best_weighing((shape[0], shape[1]))
-        self._nothing = (_NEUTRAL,) * count
-
-    def blur(self, alpha: Plane, planes: tuple[Plane, ...], out: tuple[Plane, ...]) -> None:
-        """Blur ``planes`` into ``out``, each pixel counting by how little of it is person."""
-        means = self._weighing.weigh(self._mixed, alpha, planes, _PERSON_WEIGHT) or self._nothing
-        # The edge repeats: a mirror in the middle of a shrunken pixel would leave out half of it, and a room
-        # with stripes would differ from the true Gaussian by several levels there.
-        cv2.sepFilter2D(
-            self._mixed,
-            cv2.CV_32F,
-            self._kernel,
-            self._kernel,
-            dst=self._blurred,
-            borderType=cv2.BORDER_REFLECT,
-        )
-        offsets = tuple(_FALLBACK_WEIGHT * mean for mean in means)
-        self._weighing.divide(self._blurred, out, _FALLBACK_WEIGHT, offsets)
 
 
 def _native_smooth() -> Shrink | None:
