@@ -223,7 +223,8 @@ static void blend_planes(const plane *out, const plane *camera, const plane *beh
 /* Two neighbouring bytes. */
 typedef uint16_t __attribute__((aligned(1), may_alias)) pair;
 
-INLINE uint16_t sum_of(pair two)
+/* Takes no "pair": an argument of a type that need not be aligned makes GCC 14 crash on aarch64. */
+INLINE uint16_t sum_of(uint16_t two)
 {
     return (uint16_t)((two & 255) + (two >> 8));
 }
