@@ -19,6 +19,7 @@ from scrim.config import Settings, from_document
 from scrim.core.bench.clip import read_clip
 from scrim.core.bench.counters import Counters, per_frame
 from scrim.core.composite.blend import best_blend
+from scrim.core.ladder import ladder
 from scrim.core.look import prepare_look
 from scrim.core.pipeline import Pipeline
 from scrim.core.pyramid import Pyramid
@@ -42,6 +43,7 @@ class Job:
         frames: in a round.
         started_s: when the process was started, seconds of CLOCK_MONOTONIC.
         is_floor: measure the least that a frame can cost instead: see :func:`_floor`.
+        level: of the ladder of a time budget without a smaller model; 0 is full quality.
     """
 
     clip: str
@@ -52,6 +54,7 @@ class Job:
     frames: int
     started_s: float
     is_floor: bool = False
+    level: int = 0
 
     def as_json(self) -> str:
         """One line."""
@@ -84,7 +87,21 @@ def main() -> int:
 
 
 def _serve() -> int:
-    job = Job(**json.loads(sys.argv[1]))
+    play = ready(Job(**json.loads(sys.argv[1])))
+    for _ in sys.stdin:
+        print(json.dumps(asdict(play())), flush=True)
+    return 0
+
+
+def ready(job: Job) -> Callable[[], Round]:
+    """Load everything and process a first frame.
+
+    Returns:
+        Plays a round of frames.
+
+    Raises:
+        ScrimError: settings, model or clip cannot be used.
+    """
     counters = Counters()  # before any thread is started
     cv2.setNumThreads(1)
     frames = read_clip(Path(job.clip), (job.width, job.height))
@@ -93,16 +110,17 @@ def _serve() -> int:
     process(frames[0])
     first_frame_s = time.monotonic() - job.started_s
     clip_mb = _mapped_mb(job)
-    for _ in sys.stdin:
+
+    def play() -> Round:
         before = dict(clock.total_ms)
         cpu_ms, wall_ms, counted = _round(process, frames, job.frames, counters)
         stages_ms = {
             name: (spent - before.get(name, 0.0)) / job.frames for name, spent in clock.total_ms.items()
         }
         peak_rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6 - clip_mb
-        measured = Round(cpu_ms, wall_ms, stages_ms, *counted, peak_rss_mb, first_frame_s)
-        print(json.dumps(asdict(measured)), flush=True)
-    return 0
+        return Round(cpu_ms, wall_ms, stages_ms, *counted, peak_rss_mb, first_frame_s)
+
+    return play
 
 
 def _mapped_mb(job: Job) -> float:
@@ -117,7 +135,9 @@ def _pipeline(job: Job, clock: StageClock) -> Pipeline:
     model = load_model(settings.model)
     model.require_delegate()
     look = prepare_look(settings, size, 1, (Path(job.image_folder),))
-    return Pipeline(size, model.segmenter, look, FramePool(size, 3), clock)
+    pipeline = Pipeline(size, model.segmenter, look, FramePool(size, 3), clock)
+    pipeline.degrade(ladder(look.refine, has_small_model=False)[job.level])
+    return pipeline
 
 
 def _floor(job: Job, first: Frame) -> Callable[[Frame], object]:
