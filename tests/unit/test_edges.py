@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scrim.core.matte.grid import Grid, Window
-from scrim.core.matte.guided import NativeEdges, OpenCVEdges, best_edges
+from scrim.core.matte.guided import NativeEdges, OpenCVEdges, best_edges, drawn_within
 from scrim.core.matte.temporal import OpenCVSteady, best_steady
 
 Bytes = NDArray[np.uint8]
@@ -37,24 +37,37 @@ def span(random: np.random.Generator, length: int) -> tuple[int, int]:
 @given(
     seed=st.integers(0, 2**32 - 1),
     cells=st.tuples(st.integers(5, 90), st.integers(5, 60)),
+    mask_size=st.tuples(st.integers(1, 120), st.integers(1, 80)),
     is_noise=st.booleans(),
 )
-def test_both_draw_the_same_edges_in_any_window(seed: int, cells: tuple[int, int], is_noise: bool):
+def test_both_draw_the_same_edges_in_any_window(
+    seed: int, cells: tuple[int, int], mask_size: tuple[int, int], is_noise: bool
+):
     native()
     random = np.random.default_rng(seed)
-    grid = Grid.of_cells(2, (4 * cells[0], 4 * cells[1]))
-    coarse, fine = grid.shape(1), grid.shape(2)
-    mask = np.zeros(coarse, np.uint8)
-    mask[int(random.integers(coarse[0])) :, int(random.integers(coarse[1])) :] = random.choice([255, 200, 90])
+    # The frame may end within a coarse cell.
+    grid = Grid.of_cells(2, (4 * cells[0] - 2 * (seed % 2), 4 * cells[1] - 2 * (seed // 2 % 2)))
+    fine, missing = grid.shape(2), (grid.frame_size[1] // 2, grid.frame_size[0] // 2)
+    mask = np.zeros(mask_size[::-1], np.uint8)
+    mask[int(random.integers(mask_size[1])) :, int(random.integers(mask_size[0])) :] = random.choice(
+        [255, 90]
+    )
     if is_noise:
-        mask = random.integers(0, 256, coarse, np.uint8)
-    planes = soft(random, fine), soft(random, fine), soft(random, fine)
-    (left, right), (top, bottom) = span(random, coarse[1]), span(random, coarse[0])
+        mask = random.integers(0, 256, mask_size[::-1], np.uint8)
+        mask[random.random(mask.shape) < 0.2] = 0
+    planes = soft(random, missing), soft(random, missing), soft(random, missing)
+    (left, right), (top, bottom) = span(random, cells[0]), span(random, cells[1])
     window = Window(left, top, right, bottom)
-    drawn = [np.full(fine, 77, np.uint8) for _ in range(2)]
-    OpenCVEdges(grid).draw(mask, planes, window, drawn[0])
-    best_edges(grid).draw(mask, planes, window, drawn[1])
-    assert np.array_equal(*drawn)
+    made = [np.full(fine, 77, np.uint8) for _ in range(2)]
+    drawn = [
+        way(grid, mask_size).draw(mask, planes, window, out)
+        for way, out in zip((OpenCVEdges, best_edges), made, strict=True)
+    ]
+    assert np.array_equal(*made)
+    assert drawn[0] == drawn[1] == drawn_within(window, made[0])
+    outside = made[1].copy()
+    window.of(outside, 2)[:] = 77
+    assert (outside == 77).all()
 
 
 @pytest.mark.parametrize("columns", range(1, 7))
@@ -64,10 +77,12 @@ def test_a_person_who_fills_the_smallest_windows_is_drawn_whole(columns: int, ro
     grid = Grid.of_cells(1, (2 * columns, 2 * rows))
     flat = np.full(grid.shape(2), 90, np.uint8)
     out = np.zeros_like(flat)
-    mask = np.full(grid.shape(1), 255, np.uint8)
-    best_edges(grid).draw(mask, (flat, flat, flat), Window(0, 0, columns, rows), out)
+    mask, window = np.full((rows, columns), 255, np.uint8), Window(0, 0, columns, rows)
+    whole = (0, 0, 2 * columns, 2 * rows), 255 * out.size
+    assert best_edges(grid, (columns, rows)).draw(mask, (flat, flat, flat), window, out) == whole
     assert (out == 255).all()
-    best_edges(grid).draw(mask * 0, (flat, flat, flat), Window(0, 0, columns, rows), out)
+    nothing = (0, 0, 0, 0), 0
+    assert best_edges(grid, (columns, rows)).draw(mask * 0, (flat, flat, flat), window, out) == nothing
     assert not out.any()
 
 
@@ -90,7 +105,7 @@ def test_both_take_the_same_steps(seed: int, size: tuple[int, int]):
 
 def test_the_extension_is_taken_where_it_is_built():
     native()
-    assert isinstance(best_edges(Grid.for_frame((64, 48))), NativeEdges)
+    assert isinstance(best_edges(Grid.for_frame((64, 48)), (64, 48)), NativeEdges)
 
 
 def test_what_does_not_fit_together_is_refused():
@@ -98,31 +113,30 @@ def test_what_does_not_fit_together_is_refused():
     coarse, fine, spare = (
         np.zeros((3, 4), np.uint8),
         np.zeros((6, 8), np.uint8),
-        np.zeros(spare_bytes(3, 4), np.uint8),
+        np.zeros(spare_bytes(3, 4, 4), np.uint8),
     )
-    numbers = 6.5, 1.5, 60.0
+    rest = (0, 0, 4, 3), 6.5, 1.5, 60.0
 
     def refuses(why: str, call: object, *arguments: object) -> None:
         with pytest.raises((ValueError, BufferError, TypeError), match=why):
             call(*arguments)  # type: ignore[operator]
 
-    refuses("y: is 7 x 6, wants 8 x 6", edges, fine, coarse, fine[:, :7], fine, fine, spare, *numbers)
-    refuses("v: is 8 x 5, wants 8 x 6", edges, fine, coarse, fine, fine, fine[:5], spare, *numbers)
-    refuses("out: is 4 x 3, wants 8 x 6", edges, coarse, coarse, fine, fine, fine, spare, *numbers)
-    refuses("mask: has no pixels", edges, fine, coarse[:0], fine, fine, fine, spare, *numbers)
-    refuses("u: wants a plane of bytes", edges, fine, coarse, fine, fine.astype(float), fine, spare, *numbers)
-    refuses("spare: has 8 bytes, wants", edges, fine, coarse, fine, fine, fine, spare[:8], *numbers)
-    refuses(
-        "spare: has",
-        edges,
-        fine,
-        coarse,
-        fine,
-        fine,
-        fine,
-        np.zeros(spare.size + 8, np.uint8)[1:-1],
-        *numbers,
-    )
+    refuses("y: is 7 x 6, wants 8 x 6", edges, fine, coarse, fine[:, :7], fine, fine, spare, *rest)
+    refuses("v: is 8 x 5, wants 8 x 6", edges, fine, coarse, fine, fine, fine[:5], spare, *rest)
+    refuses("y: is 8 x 6, wants 4 x 2", edges, coarse, coarse, fine, fine, fine, spare, *rest)
+    odd = fine[:, :7]
+    refuses("y: is 7 x 6, wants 6 x 6", edges, odd, coarse, odd, odd, odd, spare, *rest)
+    refuses("mask: is 4 x 0; allowed are", edges, fine, coarse[:0], fine, fine, fine, spare, *rest)
+    high = np.broadcast_to(np.zeros(4, np.uint8), (2**40, 4))
+    refuses("mask: is 4 x 1099511627776; allowed", edges, fine, high, fine, fine, fine, spare, *rest)
+    refuses("u: wants a plane of bytes", edges, fine, coarse, fine, fine.astype(float), fine, spare, *rest)
+    refuses("spare: has 8 bytes, wants", edges, fine, coarse, fine, fine, fine, spare[:8], *rest)
+    shifted = np.zeros(spare.size + 8, np.uint8)[1:-1]
+    refuses("spare: has", edges, fine, coarse, fine, fine, fine, shifted, *rest)
+    larger = np.zeros((3, 400), np.uint8)
+    refuses("spare: has", edges, fine, larger, fine, fine, fine, spare, *rest)
+    for window in ((-1, 0, 4, 3), (0, -1, 4, 3), (0, 0, 5, 3), (0, 0, 4, 4), (2, 0, 2, 3), (0, 2, 4, 1)):
+        refuses("window: is empty, or", edges, fine, coarse, fine, fine, fine, spare, window, *rest[1:])
     gain = np.zeros(256, np.float32)
     refuses("average: is 8 x 6, wants 4 x 3", steady, fine, coarse, gain, spare)
     refuses("gain: wants 256 floats", steady, coarse, coarse.copy(), gain[:9], spare)

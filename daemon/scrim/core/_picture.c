@@ -1,114 +1,10 @@
 /* Both ends of the model: the small RGB picture that it looks at, and the mask that it answers.
  *
  * The picture is made of the planes of a small I420 picture, in one pass, to the bytes that OpenCV gives with
- * INTER_LINEAR_EXACT for each plane and COLOR_YUV2RGB_I420 after that: both are whole numbers. Only where a pixel lies
- * between two others is worked out in doubles. The mask is read to the bytes that NumPy gives, float by float. Each operation on
- * floats is rounded as it is written here, so compilers must not fuse them: -ffp-contract=off. */
-#include "extension.h"
-
-enum { EIGHT = 8, MOST_SIDE = 8192, FAR = -1 };
-
-/* Where the pixels of one side of a target lie between those of a source: pixel x is (source[at[x]] * left[x] +
- * source[at[x] + 1] * right[x]) / 256. Where right[x] is 0 there may be no second one. `begin` and `near` say the same of
- * EIGHT pixels at a time: those on the left are source[begin[x / EIGHT] + near[x]], unless begin is FAR. */
-typedef struct {
-    int32_t *at, *begin;
-    uint16_t *left, *right;
-    uint8_t *near;
-} side;
-
-INLINE void place(const side *to, Py_ssize_t count, Py_ssize_t source)
-{
-    const double scale = 1 / ((double)count / (double)source);
-    for (Py_ssize_t x = 0; x < count; x++) {
-        const double where = scale * ((double)x + 0.5) - 0.5;
-        int32_t at = (int32_t)where;
-        if (at > where) at--;
-        double share = (where - at) * 256 + 4503599627370496.0;  /* 2^52: what is left of the fraction is rounded */
-        share -= 4503599627370496.0;
-        if (at < 0 || at >= source - 1) {
-            at = at < 0 ? 0 : (int32_t)source - 1;
-            share = 0;
-        }
-        to->at[x] = at;
-        to->right[x] = (uint16_t)share;
-        to->left[x] = (uint16_t)(256 - to->right[x]);
-    }
-}
-
-/* Finds out which runs of EIGHT lie near enough in the source, and not at its very end. */
-INLINE void gather(const side *to, Py_ssize_t count, Py_ssize_t source)
-{
-    for (Py_ssize_t x = 0; x + EIGHT <= count; x += EIGHT) {
-        const int32_t first = to->at[x];
-        const int is_near = to->at[x + EIGHT - 1] - first < 16 && first + 17 <= source;
-        to->begin[x / EIGHT] = is_near ? first : FAR;
-        for (Py_ssize_t i = x; i < x + EIGHT; i++) to->near[i] = (uint8_t)(to->at[i] - first);
-    }
-}
-
-#if defined(__GNUC__) && !defined(__clang__)
-typedef uint8_t sixteen __attribute__((vector_size(16)));
-
-INLINE void pick(uint8_t *out, const uint8_t *from, const uint8_t *near)
-{
-    sixteen found, at;
-    memcpy(&found, from, sizeof found);
-    memcpy(&at, near, sizeof at);
-    found = __builtin_shuffle(found, at);
-    memcpy(out, &found, EIGHT);
-}
-#else
-INLINE void pick(uint8_t *out, const uint8_t *from, const uint8_t *near)
-{
-    for (int i = 0; i < EIGHT; i++) out[i] = from[near[i]];
-}
-#endif
-
-/* A row, as wide as the target; `out` counts 256 parts of a level. `spare` has room for two rows of the target. */
-INLINE void narrow(uint16_t *restrict out, const uint8_t *restrict row, const side *to, Py_ssize_t count, Py_ssize_t source, uint8_t *restrict spare)
-{
-    uint8_t *restrict lefts = spare, *restrict rights = spare + count;
-    Py_ssize_t x = 0;
-    for (; x + EIGHT <= count && to->begin[x / EIGHT] != FAR; x += EIGHT) {
-        const uint8_t *from = row + to->begin[x / EIGHT];
-        pick(lefts + x, from, to->near + x);
-        pick(rights + x, from + 1, to->near + x);
-    }
-    for (; x < count; x++) {
-        const int32_t at = to->at[x];
-        lefts[x] = row[at];
-        rights[x] = row[at + 1 < source ? at + 1 : at];
-    }
-    const uint16_t *restrict left = to->left, *restrict right = to->right;
-    for (x = 0; x < count; x++) out[x] = (uint16_t)(lefts[x] * left[x] + rights[x] * right[x]);
-}
-
-/* Goes down the rows of a squeezed plane; `rows` are the two that the present one lies between. */
-typedef struct {
-    plane from;
-    const side *across, *down;
-    Py_ssize_t columns, held[2];
-    uint16_t *rows[2];
-    uint8_t *spare;
-} descent;
-
-INLINE const uint16_t *squeezed(descent *d, Py_ssize_t row)
-{
-    const Py_ssize_t at = row & 1;
-    if (d->held[at] != row) narrow(d->rows[at], row_of(&d->from, row), d->across, d->columns, d->from.columns, d->spare);
-    d->held[at] = row;
-    return d->rows[at];
-}
-
-INLINE void draw(uint8_t *restrict out, descent *d, Py_ssize_t row)
-{
-    const Py_ssize_t above = d->down->at[row], below = above + 1 < d->from.rows ? above + 1 : above;
-    const uint16_t *restrict upper = squeezed(d, above), *restrict lower = squeezed(d, below);
-    const uint16_t upper_share = d->down->left[row], lower_share = d->down->right[row];
-    for (Py_ssize_t x = 0; x < d->columns; x++)
-        out[x] = (uint8_t)(((uint32_t)upper[x] * upper_share + (uint32_t)lower[x] * lower_share + 32768) >> 16);
-}
+ * INTER_LINEAR_EXACT for each plane and COLOR_YUV2RGB_I420 after that: both are whole numbers. The mask is read to the bytes
+ * that NumPy gives, float by float: each operation is rounded as it is written here, so compilers must not fuse them:
+ * -ffp-contract=off. */
+#include "resize.h"
 
 /* BT.601, limited range, in parts of 2^20. */
 enum { BY_Y = 1220542, RED_BY_V = 1673527, GREEN_BY_U = -409993, GREEN_BY_V = -852492, BLUE_BY_U = 2116026, HALF = 1 << 19 };
@@ -146,8 +42,7 @@ INLINE void paint(uint8_t *restrict out, const uint8_t *restrict y, const int32_
 typedef struct {
     uint8_t *rgb;
     Py_ssize_t rows, columns;   /* of chroma */
-    side across[2], down[2];    /* luma's and chroma's */
-    descent planes[3];
+    resizing planes[3];
     int32_t *tints[3];
     uint8_t *row[3];
 } task;
@@ -157,18 +52,18 @@ static void make_picture(task *t)
 {
     const Py_ssize_t wide = 2 * t->columns;
     for (int i = 0; i < 2; i++) {
-        const plane *from = &t->planes[i].from;
-        place(&t->across[i], i ? t->columns : wide, from->columns);
-        gather(&t->across[i], i ? t->columns : wide, from->columns);
-        place(&t->down[i], i ? t->rows : 2 * t->rows, from->rows);
+        place(&t->planes[i].across, 0, t->planes[i].across.count);
+        place(&t->planes[i].down, 0, t->planes[i].down.count);
     }
+    t->planes[2].across = t->planes[1].across;  /* u and v are of one size */
+    t->planes[2].down = t->planes[1].down;
     for (Py_ssize_t row = 0; row < 2 * t->rows; row++) {
         if (row % 2 == 0) {
-            draw(t->row[1], &t->planes[1], row / 2);
-            draw(t->row[2], &t->planes[2], row / 2);
+            resize_row(t->row[1], &t->planes[1], row / 2);
+            resize_row(t->row[2], &t->planes[2], row / 2);
             tint(t->tints[0], t->tints[1], t->tints[2], t->row[1], t->row[2], t->columns);
         }
-        draw(t->row[0], &t->planes[0], row);
+        resize_row(t->row[0], &t->planes[0], row);
         paint(t->rgb + row * 3 * wide, t->row[0], t->tints[0], t->tints[1], t->tints[2], wide);
     }
 }
@@ -194,42 +89,15 @@ static void fill_mask(uint8_t *restrict out, const float *restrict values, Py_ss
 
 /* --- Python --- */
 
-/* Takes memory from what is left of `*memory`, if there is any; `*used` counts in either case. */
-static void *take(uint8_t *memory, Py_ssize_t *used, Py_ssize_t bytes)
-{
-    const Py_ssize_t before = *used;
-    *used += (bytes + 15) / 16 * 16;
-    return memory ? memory + before : NULL;
-}
-
-static void take_side(side *to, uint8_t *memory, Py_ssize_t *used, Py_ssize_t count)
-{
-    to->at = take(memory, used, count * (Py_ssize_t)sizeof(int32_t));
-    to->begin = take(memory, used, count * (Py_ssize_t)sizeof(int32_t));
-    to->left = take(memory, used, count * (Py_ssize_t)sizeof(uint16_t));
-    to->right = take(memory, used, count * (Py_ssize_t)sizeof(uint16_t));
-    to->near = take(memory, used, count + 16);  /* pick() reads sixteen for EIGHT */
-}
-
 /* How many bytes of memory the task is done in; shared out where there is `memory`. */
 static Py_ssize_t room_for(task *t, uint8_t *memory)
 {
     Py_ssize_t used = 0;
-    for (int i = 0; i < 2; i++) {
-        take_side(&t->across[i], memory, &used, i ? t->columns : 2 * t->columns);
-        take_side(&t->down[i], memory, &used, i ? t->rows : 2 * t->rows);
-    }
     for (int i = 0; i < 3; i++) {
-        descent *d = &t->planes[i];
-        d->across = &t->across[i > 0];
-        d->down = &t->down[i > 0];
-        d->columns = i ? t->columns : 2 * t->columns;
-        d->held[0] = d->held[1] = -1;
-        d->rows[0] = take(memory, &used, d->columns * (Py_ssize_t)sizeof(uint16_t));
-        d->rows[1] = take(memory, &used, d->columns * (Py_ssize_t)sizeof(uint16_t));
-        d->spare = take(memory, &used, 2 * d->columns);
+        const Py_ssize_t columns = i ? t->columns : 2 * t->columns;
+        take_resizing(&t->planes[i], memory, &used, columns, i ? t->rows : 2 * t->rows);
         t->tints[i] = take(memory, &used, 2 * t->columns * (Py_ssize_t)sizeof(int32_t));
-        t->row[i] = take(memory, &used, d->columns);
+        t->row[i] = take(memory, &used, columns);
     }
     return used;
 }
@@ -297,7 +165,7 @@ static PyObject *squeeze(PyObject *module, PyObject *arguments)
 static PyObject *spare_bytes(PyObject *module, PyObject *arguments)
 {
     Py_ssize_t width, height;
-    task t;
+    task t = {0};
     (void)module;
     if (!PyArg_ParseTuple(arguments, "nn", &width, &height) || !has_size(&t, width, height)) return NULL;
     return PyLong_FromSsize_t(room_for(&t, NULL));

@@ -5,7 +5,7 @@
  * what lies between two steps stays in the nearest cache: each pixel of the large planes is read and written once. */
 #include "extension.h"
 
-enum { BLOCK = 64, MOST_WIDTH = 8192 };     /* in pixels; the one a multiple of the other */
+enum { BLOCK = 64, MOST_WIDTH = MOST_SIDE };     /* in pixels; the one a multiple of the other */
 enum { ROOM = 0, EDGE = 1, PERSON = 2 };  /* what a block is: alpha 0, anything, 255 throughout */
 
 /* Eight pixels at a time: one register of SSE2 and of NEON. */

@@ -18,6 +18,8 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
+enum { MOST_SIDE = 8192 };  /* of a picture, in pixels */
+
 /* A plane of bytes with contiguous rows, or one kept small that stands for its bilinear enlargement by `factor`. */
 typedef struct {
     uint8_t *at;

@@ -5,7 +5,7 @@
  * no order of additions gives anything else. Shares are 0 to FULL, taps sum up to TAPS. */
 #include "../extension.h"
 
-enum { MOST_PLANES = 3, MOST_SIDE = 8192, MOST_RADIUS = 1024, FULL = 16, TAPS = 4096, LANES = 8, STEP = 4 * LANES };
+enum { MOST_PLANES = 3, MOST_RADIUS = 1024, FULL = 16, TAPS = 4096, LANES = 8, STEP = 4 * LANES };
 
 /* LANES floats that begin anywhere. */
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));

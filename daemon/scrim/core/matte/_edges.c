@@ -1,8 +1,8 @@
-/* The arithmetic of the matte's edge and of its calm: what temporal.py and guided.py do in sixty passes of OpenCV.
+/* The arithmetic of the matte's edge and of its calm: what temporal.py and guided.py do in seventy passes of OpenCV.
  *
  * To the same bytes, on every processor: what can be whole numbers is, and each operation on floats is rounded as it is
  * written here. Compilers must not fuse multiplications and additions: -ffp-contract=off. */
-#include "../extension.h"
+#include "../resize.h"
 
 enum { RADIUS = 2, SIDE = 2 * RADIUS + 1, BLOCK = 16, HELD = 8 };  /* HELD rows of sums are kept: more than SIDE, a power of two */
 
@@ -70,8 +70,24 @@ enum { Y, D, P, YY, DD, YD, YP, DP, SUMS };      /* sums over a window: luma, v 
 enum { SLOPE_Y, SLOPE_D, OFFSET, SOLVED };       /* what the least squares leave behind */
 static const double ONE_OF_WINDOW = 1.0 / (SIDE * SIDE);
 
+/* A rectangle of coarse cells; right and bottom are exclusive. */
 typedef struct {
-    plane out, mask, y, u, v;   /* mask of rows x columns coarse cells, the others of twice as many fine ones */
+    Py_ssize_t left, top, right, bottom;
+} window;
+
+/* What was drawn: the rectangle of fine cells that are not 0, and the sum of all. */
+typedef struct {
+    Py_ssize_t left, top, right, bottom;
+    uint64_t sum;
+} extent;
+
+typedef struct {
+    plane seen;                 /* the model's mask, as it is */
+    window inside;
+    Py_ssize_t rows, columns;   /* of coarse cells, in the whole grid */
+    resizing coarse, limit;     /* its mask, and where that has any support, at coarse and at fine size inside the window */
+    uint8_t *row, *any;         /* of fine cells: one of the limit; what is in any row */
+    plane out, mask, y, u, v;   /* inside the window: mask of rows x columns coarse cells, the others of twice as many fine ones */
     float noise, shift;
     double scale;
     float *solved;              /* SOLVED planes of rows x columns */
@@ -232,11 +248,55 @@ INLINE void paint(const task *t, float *wide)
     }
 }
 
+/* The mask at coarse size. */
+INLINE void coarsen(task *t)
+{
+    place(&t->coarse.across, t->inside.left, t->columns);
+    place(&t->coarse.down, t->inside.top, t->rows);
+    for (Py_ssize_t row = 0; row < t->mask.rows; row++) resize_row(row_of(&t->mask, row), &t->coarse, row);
+}
+
+/* Cuts a row at what is allowed. Answers its sum. */
+INLINE uint32_t cut_row(uint8_t *restrict out, const uint8_t *restrict most, uint8_t *restrict any, Py_ssize_t count)
+{
+    uint32_t sum = 0;
+    for (Py_ssize_t x = 0; x < count; x++) {
+        const uint8_t left = out[x] < most[x] ? out[x] : most[x];
+        out[x] = left;
+        any[x] |= left;
+        sum += left;
+    }
+    return sum;
+}
+
+/* Cuts what was drawn at the mask's support, and measures what is left. */
+INLINE extent cut(task *t)
+{
+    const Py_ssize_t columns = t->out.columns;
+    extent found = {0, 0, 0, 0, 0};
+    place(&t->limit.across, 2 * t->inside.left, 2 * t->columns);
+    place(&t->limit.down, 2 * t->inside.top, 2 * t->rows);
+    memset(t->any, 0, (size_t)columns);
+    for (Py_ssize_t row = 0; row < t->out.rows; row++) {
+        resize_row(t->row, &t->limit, row);
+        const uint32_t sum = cut_row(row_of(&t->out, row), t->row, t->any, columns);
+        if (sum && !found.sum) found.top = row;
+        if (sum) found.bottom = row + 1;
+        found.sum += sum;
+    }
+    if (!found.sum) return found;
+    found.right = columns;
+    while (!t->any[found.left]) found.left++;
+    while (!t->any[found.right - 1]) found.right--;
+    return found;
+}
+
 FOR_EACH_PROCESSOR
-static void draw_edges(const task *t)
+static extent draw_edges(task *t)
 {
     const Py_ssize_t columns = t->mask.columns, rows = t->mask.rows, field = rows * columns;
     Py_ssize_t summed = 0;
+    coarsen(t);
     for (Py_ssize_t row = 0; row < rows; row++) {
         const int32_t *sums = sums_of(t, row, &summed);
         float *at = t->solved + row * columns;
@@ -244,6 +304,7 @@ static void draw_edges(const task *t)
     }
     for (int i = 0; i < SOLVED; i++) smooth(t, t->solved + i * field, i == OFFSET ? t->shift : 0);
     paint(t, (float *)t->sums);  /* the sums are done with */
+    return cut(t);
 }
 
 /* --- Python --- */
@@ -252,8 +313,8 @@ static void draw_edges(const task *t)
 static int get_pixels(PyObject *object, Py_buffer *view, plane *found, int flags, const char *name)
 {
     if (get_plane(object, view, found, flags, name) < 0) return -1;
-    if (found->rows > 0 && found->columns > 0) return 0;
-    PyErr_Format(PyExc_ValueError, "%s: has no pixels", name);
+    if (found->rows > 0 && found->columns > 0 && found->rows <= MOST_SIDE && found->columns <= MOST_SIDE) return 0;
+    PyErr_Format(PyExc_ValueError, "%s: is %zd x %zd; allowed are 1 to %d", name, found->columns, found->rows, MOST_SIDE);
     PyBuffer_Release(view);
     return -1;
 }
@@ -290,18 +351,46 @@ static PyObject *steady(PyObject *module, PyObject *arguments)
     return answer(views, got, is_done);
 }
 
-/* How many bytes of memory edges() works in. */
-static Py_ssize_t room_for(Py_ssize_t rows, Py_ssize_t columns, task *t, uint8_t *memory)
+/* How many bytes of memory edges() works in, for so many coarse cells; shared out where there is `memory`. */
+static Py_ssize_t room_for(task *t, Py_ssize_t rows, Py_ssize_t columns, uint8_t *memory)
 {
     const Py_ssize_t wide = columns + 2 * RADIUS;
-    const Py_ssize_t held = (HELD + 2) * wide * (Py_ssize_t)sizeof(double);
-    const Py_ssize_t sums = ((HELD + 1) * SUMS + 4) * wide * (Py_ssize_t)sizeof(int32_t);
-    if (memory) {
-        t->held = (double *)memory;
-        t->sums = (int32_t *)(memory + held);
-        t->solved = (float *)(memory + held + sums);
-    }
-    return held + sums + SOLVED * rows * columns * (Py_ssize_t)sizeof(float);
+    Py_ssize_t used = 0;
+    t->coarse.from = t->limit.from = t->seen;
+    take_resizing(&t->coarse, memory, &used, columns, rows);
+    take_resizing(&t->limit, memory, &used, 2 * columns, 2 * rows);
+    t->limit.firm = take(memory, &used, t->seen.columns);
+    t->row = take(memory, &used, 2 * columns);
+    t->any = take(memory, &used, 2 * columns);
+    t->mask = (plane){take(memory, &used, rows * columns), columns, rows, columns, 1};
+    t->held = take(memory, &used, (HELD + 2) * wide * (Py_ssize_t)sizeof(double));
+    t->sums = take(memory, &used, ((HELD + 1) * SUMS + 4) * wide * (Py_ssize_t)sizeof(int32_t));
+    t->solved = take(memory, &used, SOLVED * rows * columns * (Py_ssize_t)sizeof(float));
+    return used;
+}
+
+/* The fine cells inside a window. */
+static plane part_of(const plane *of, window inside)
+{
+    uint8_t *at = of->at + 2 * inside.top * of->stride + 2 * inside.left;
+    return (plane){at, of->stride, 2 * (inside.bottom - inside.top), 2 * (inside.right - inside.left), 1};
+}
+
+/* Whether all planes are of one even size, and the window inside of that. */
+static int fits(task *t)
+{
+    static const char *const names[] = {"y", "u", "v"};
+    const plane *planes[] = {&t->y, &t->u, &t->v};
+    const window in = t->inside;
+    t->rows = t->out.rows / 2;
+    t->columns = t->out.columns / 2;
+    for (int i = 0; i < 3; i++)
+        if (!is_size(planes[i], 2 * t->rows, 2 * t->columns, names[i])) return 0;
+    if (is_size(&t->out, 2 * t->rows, 2 * t->columns, "out") && in.left >= 0 && in.top >= 0 && in.left < in.right
+        && in.top < in.bottom && in.right <= t->columns && in.bottom <= t->rows)
+        return 1;
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "window: is empty, or reaches out of the picture");
+    return 0;
 }
 
 static PyObject *edges(PyObject *module, PyObject *arguments)
@@ -310,41 +399,52 @@ static PyObject *edges(PyObject *module, PyObject *arguments)
     PyObject *objects[6];
     Py_buffer views[6];
     task t;
-    plane *planes[] = {&t.out, &t.mask, &t.y, &t.u, &t.v};
+    plane *planes[] = {&t.out, &t.seen, &t.y, &t.u, &t.v};
+    window *in = &t.inside;
     double noise, shift;
-    int got = 0, is_done = 0, is_good = 1;
+    extent found = {0, 0, 0, 0, 0};
+    int got = 0, is_done = 0;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OOOOOOddd", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &objects[5], &noise, &t.scale, &shift))
+    if (!PyArg_ParseTuple(arguments, "OOOOOO(nnnn)ddd", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &objects[5],
+                          &in->left, &in->top, &in->right, &in->bottom, &noise, &t.scale, &shift))
         return NULL;
     t.noise = (float)noise;
     t.shift = (float)shift;
     while (got < 5 && get_pixels(objects[got], &views[got], planes[got], got ? 0 : PyBUF_WRITABLE, names[got]) == 0) got++;
-    is_good = got == 5;
-    for (int i = 0; i < 5 && is_good; i++)
-        if (i != 1) is_good = is_size(planes[i], 2 * t.mask.rows, 2 * t.mask.columns, names[i]);
-    if (is_good && get_spare(objects[5], &views[5], room_for(t.mask.rows, t.mask.columns, NULL, NULL)) == 0) {
-        got++;
-        room_for(t.mask.rows, t.mask.columns, &t, views[5].buf);
-        Py_BEGIN_ALLOW_THREADS
-        draw_edges(&t);
-        Py_END_ALLOW_THREADS
-        is_done = 1;
+    if (got == 5 && fits(&t)) {
+        const Py_ssize_t rows = in->bottom - in->top, columns = in->right - in->left;
+        if (get_spare(objects[5], &views[5], room_for(&t, rows, columns, NULL)) == 0) {
+            got++;
+            room_for(&t, rows, columns, views[5].buf);
+            t.out = part_of(&t.out, *in);
+            t.y = part_of(&t.y, *in);
+            t.u = part_of(&t.u, *in);
+            t.v = part_of(&t.v, *in);
+            Py_BEGIN_ALLOW_THREADS
+            found = draw_edges(&t);
+            Py_END_ALLOW_THREADS
+            is_done = 1;
+        }
     }
-    return answer(views, got, is_done);
+    while (got > 0) PyBuffer_Release(&views[--got]);
+    if (!is_done) return NULL;
+    return Py_BuildValue("(nnnn)K", 2 * in->left * (found.sum > 0) + found.left, 2 * in->top * (found.sum > 0) + found.top,
+                         found.right - found.left, found.bottom - found.top, (unsigned long long)found.sum);
 }
 
 static PyObject *spare_bytes(PyObject *module, PyObject *arguments)
 {
     Py_ssize_t rows, columns;
+    task t = {0};
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "nn", &rows, &columns)) return NULL;
-    return PyLong_FromSsize_t(room_for(rows, columns, NULL, NULL));
+    if (!PyArg_ParseTuple(arguments, "nnn", &rows, &columns, &t.seen.columns)) return NULL;
+    return PyLong_FromSsize_t(room_for(&t, rows, columns, NULL));
 }
 
 static PyMethodDef methods[] = {
     {"steady", steady, METH_VARARGS, "steady(average, mask, gain, spare): one step of the time filter, in place."},
-    {"edges", edges, METH_VARARGS, "edges(out, mask, y, u, v, spare, noise, scale, shift): the mask, drawn at the picture's edges."},
-    {"spare_bytes", spare_bytes, METH_VARARGS, "spare_bytes(rows, columns): of memory that edges() works in."},
+    {"edges", edges, METH_VARARGS, "edges(out, mask, y, u, v, spare, window, noise, scale, shift): the mask, drawn at the picture's edges; answers where, and its sum."},
+    {"spare_bytes", spare_bytes, METH_VARARGS, "spare_bytes(rows, columns, mask_columns): of memory that edges() works in."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -14,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scrim.core.matte.grid import Grid, Window
-from scrim.frame import Plane
+from scrim.frame import Mask, Plane
 
 Field = NDArray[np.float32]
+
+Drawn = tuple[tuple[int, int, int, int], int]
+"""Where a plane is not 0, (x, y, width, height) in its elements, all 0 where it is; and the sum of all."""
 
 RADIUS = 2
 """Windows of the statistics reach this many coarse cells to each side."""
@@ -57,7 +60,7 @@ class _Fields:
 
 
 class GuidedEdges(Protocol):
-    """The two-guide filter, confined to a window of the frame.
+    """The two-guide filter, confined to a window of the frame, and to the mask's own support.
 
     Nothing is allocated after construction. Where the mask is 0 within REACH coarse cells the result is 0,
     and pixels farther than that from the mask's support have no influence: a window without mask explains
@@ -65,28 +68,32 @@ class GuidedEdges(Protocol):
     along either.
     """
 
-    def draw(self, mask: Plane, planes: tuple[Plane, Plane, Plane], window: Window, out: Plane) -> None:
-        """Draw the refined mask.
+    def draw(self, mask: Mask, planes: tuple[Plane, Plane, Plane], window: Window, out: Plane) -> Drawn:
+        """Draw the refined mask, no more of it than its support has, by interpolation, at each fine cell.
 
         Args:
-            mask: at coarse size, uint8.
+            mask: at its own size, uint8.
             planes: luma, u and v at fine size, uint8; one row or column may be missing at the end.
             window: where; outside it, and within REACH of its inner edges, the mask must be 0.
             out: at fine size, uint8; written inside ``window`` only.
+
+        Returns:
+            What of ``out`` was drawn.
         """
 
 
-def best_edges(grid: Grid) -> GuidedEdges:
+def best_edges(grid: Grid, mask_size: tuple[int, int]) -> GuidedEdges:
     """By the extension in C where it was built, else by OpenCV; to the same bytes.
 
     Args:
         grid: the frame's division.
+        mask_size: (width, height) in pixels of the masks.
     """
     try:
         from scrim.core.matte._edges import edges, spare_bytes
     except ImportError:
-        return OpenCVEdges(grid)
-    return NativeEdges(grid, edges, spare_bytes(*grid.shape(1)))
+        return OpenCVEdges(grid, mask_size)
+    return NativeEdges(grid, edges, spare_bytes(*grid.shape(1), mask_size[0]))
 
 
 class NativeEdges:
@@ -98,17 +105,18 @@ class NativeEdges:
         spare_bytes: how much memory that works in.
     """
 
-    def __init__(self, grid: Grid, edges: Callable[..., None], spare_bytes: int) -> None:
+    def __init__(self, grid: Grid, edges: Callable[..., Drawn], spare_bytes: int) -> None:
         self._edges = edges
         self._spare = np.empty(-(-spare_bytes // 8), np.float64)
         self._whole = tuple(np.zeros(grid.shape(2), np.uint8) for _ in range(3))
 
-    def draw(self, mask: Plane, planes: tuple[Plane, Plane, Plane], window: Window, out: Plane) -> None:
+    def draw(self, mask: Mask, planes: tuple[Plane, Plane, Plane], window: Window, out: Plane) -> Drawn:
         """See :class:`GuidedEdges`."""
-        y, u, v = (
-            window.of(_completed(plane, whole), 2) for plane, whole in zip(planes, self._whole, strict=True)
-        )
-        self._edges(window.of(out, 2), window.of(mask), y, u, v, self._spare, NOISE, SCALE, SHIFT)
+        if planes[0].shape != out.shape:
+            y, u, v = map(_completed, planes, self._whole)
+            planes = y, u, v
+        inside = window.left, window.top, window.right, window.bottom
+        return self._edges(out, mask, *planes, self._spare, inside, NOISE, SCALE, SHIFT)
 
 
 class OpenCVEdges:
@@ -116,19 +124,25 @@ class OpenCVEdges:
 
     Args:
         grid: the frame's division.
+        mask_size: (width, height) in pixels of the masks.
     """
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, mask_size: tuple[int, int]) -> None:
         fine = grid.shape(2)
+        self._coarse, self._limit = np.empty(grid.shape(1), np.uint8), np.empty(fine, np.uint8)
+        self._support = np.empty(mask_size[::-1], np.uint8)
         self._fields = _Fields(grid.shape(1))
         self._guide_y, self._guide_d, self._part, self._total = (np.empty(fine, np.float32) for _ in range(4))
         self._whole = tuple(np.zeros(fine, np.uint8) for _ in range(3))
 
-    def draw(self, mask: Plane, planes: tuple[Plane, Plane, Plane], window: Window, out: Plane) -> None:
+    def draw(self, mask: Mask, planes: tuple[Plane, Plane, Plane], window: Window, out: Plane) -> Drawn:
         """See :class:`GuidedEdges`."""
-        self._gather(mask, planes, window)
+        _resize(mask, self._coarse)
+        self._gather(self._coarse, planes, window)
         self._explain(window)
         self._paint(window, out)
+        self._cut(mask, window.of(out, 2), window)
+        return drawn_within(window, out)
 
     def _gather(self, mask: Plane, planes: tuple[Plane, Plane, Plane], window: Window) -> None:
         """Guides at fine and coarse size, mask at coarse size, as numbers on the scale of bytes."""
@@ -164,6 +178,24 @@ class OpenCVEdges:
         cv2.add(total, part, dst=total)
         _double(fields["offset"], part)
         cv2.add(total, part, dst=window.of(out, 2), dtype=cv2.CV_8U)
+
+    def _cut(self, mask: Mask, out: Plane, window: Window) -> None:
+        """Nothing is left where the mask has no support."""
+        cv2.threshold(mask, 0, 255, cv2.THRESH_BINARY, dst=self._support)
+        _resize(self._support, self._limit)
+        cv2.min(out, window.of(self._limit, 2), dst=out)
+
+
+def drawn_within(window: Window, out: Plane) -> Drawn:
+    """What was drawn at fine size inside a window."""
+    inside = window.of(out, 2)
+    x, y, wide, high = cv2.boundingRect(inside)
+    rect = (2 * window.left + x, 2 * window.top + y, wide, high) if wide else (0, 0, 0, 0)
+    return rect, int(cv2.sumElems(inside)[0])
+
+
+def _resize(mask: Mask, out: Plane) -> None:
+    cv2.resize(mask, out.shape[::-1], dst=out, interpolation=cv2.INTER_LINEAR_EXACT)
 
 
 def _double(field: Field, out: Field) -> None:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from scrim.core.matte.grid import Grid, Window
-from scrim.core.matte.guided import BLACK, REACH, WHITE, GuidedEdges, best_edges
+from scrim.core.matte.guided import BLACK, REACH, WHITE, Drawn, best_edges, drawn_within
 from scrim.core.matte.temporal import TemporalFilter, best_steady
 from scrim.core.pyramid import Pyramid
 from scrim.errors import SegmentError
@@ -58,12 +58,9 @@ class MatteMaker:
         self.mask_size = mask_size
         self._grid = Grid.as_fine_as(mask_size, frame_size) if is_fine else Grid.for_frame(frame_size)
         self._temporal = TemporalFilter(mask_size, best_steady(mask_size)) if smooth else None
-        self._guided = best_edges(self._grid) if refine else None
+        self._guided = best_edges(self._grid, mask_size) if refine else None
         self._firm = np.empty((mask_size[1], mask_size[0]), np.uint8)
-        self._support = np.empty_like(self._firm)
-        self._coarse = np.empty(self._grid.shape(1), np.uint8)
         self._fine = np.zeros(self._grid.shape(2), np.uint8)
-        self._limit = np.empty_like(self._fine)
         self._whole_y = np.zeros(self._grid.shape(self._grid.coarse_px), np.uint8)
         self._whole_uv = np.zeros(self._grid.shape(self._grid.step_px), np.uint8)
         self._y, self._uv = self._whole_y[:height, :width], self._whole_uv[: height // 2, : width // 2]
@@ -106,10 +103,11 @@ class MatteMaker:
         if self._guided is None:
             window = self._grid.window_around(support, self.mask_size, 2)
             self._draw_plain(steady)
+            drawn = drawn_within(window, self._fine)
         else:
             window = self._grid.window_around(support, self.mask_size, REACH + 2)
-            self._draw_guided(self._guided, steady, pyramid, window)
-        return self._finished(window)
+            drawn = self._guided.draw(steady, self._guides(pyramid), window, self._fine)
+        return self._finished(window, drawn)
 
     def _check(self, mask: Mask, pyramid: Pyramid) -> None:
         if mask.shape != self._firm.shape or mask.dtype != np.uint8:
@@ -133,17 +131,6 @@ class MatteMaker:
         cv2.resize(mask, self._fine.shape[::-1], dst=self._fine, interpolation=cv2.INTER_LINEAR_EXACT)
         cv2.LUT(self._fine, self._snap, dst=self._fine)
 
-    def _draw_guided(self, guided: GuidedEdges, mask: Mask, pyramid: Pyramid, window: Window) -> None:
-        """The mask at fine size, its edge where the picture's is, within the mask's support."""
-        cv2.resize(mask, self._coarse.shape[::-1], dst=self._coarse, interpolation=cv2.INTER_LINEAR_EXACT)
-        guided.draw(self._coarse, self._guides(pyramid), window, self._fine)
-        cv2.threshold(mask, 0, 255, cv2.THRESH_BINARY, dst=self._support)
-        cv2.resize(
-            self._support, self._limit.shape[::-1], dst=self._limit, interpolation=cv2.INTER_LINEAR_EXACT
-        )
-        fine = window.of(self._fine, 2)
-        cv2.min(fine, window.of(self._limit, 2), dst=fine)
-
     def _guides(self, pyramid: Pyramid) -> tuple[Plane, Plane, Plane]:
         """Luma and chroma with a pixel for each fine cell."""
         level = self._grid.step_px // 2
@@ -154,16 +141,15 @@ class MatteMaker:
             cv2.resize(plane, luma.shape[::-1], dst=large, interpolation=cv2.INTER_LINEAR_EXACT)
         return luma, *self._large_uv
 
-    def _finished(self, window: Window) -> Matte:
+    def _finished(self, window: Window, drawn: Drawn) -> Matte:
         """The matte of what was drawn inside ``window``; it is enlarged when somebody asks for it."""
         self._drawn = window
-        x, y, wide, high = cv2.boundingRect(window.of(self._fine, 2))
-        if not wide:
+        rect, alphas = drawn
+        if not alphas:
             return self._nothing
-        rect = (2 * window.left + x, 2 * window.top + y, wide, high)
-        shown = self._shown = self._grid.window_around(rect, self._fine.shape[::-1], 1)
+        self._shown = self._grid.window_around(rect, self._fine.shape[::-1], 1)
         width, height = self.frame_size
-        coverage = cv2.sumElems(shown.of(self._fine, 2))[0] * self._grid.step_px**2 / (255 * width * height)
+        coverage = alphas * self._grid.step_px**2 / (255 * width * height)
         return Matte(
             partial(self._enlarged, self._whole_y, self._grid.coarse_px, self._y, self._count),
             partial(self._enlarged, self._whole_uv, self._grid.step_px, self._uv, self._count),
