@@ -44,8 +44,8 @@ V3_MACS, V1_MACS = 56e6, 569e6
 """Multiplications of MobileNet v3 small, which has the same parts as our models, and v1; 224x224."""
 
 IN_ORDER, OUT_OF_ORDER, DENSE = 0.91, 0.70, 1 / 3
-"""Instructions for each multiplication: of our model on a Cortex-A53 and on an A72, as counted; and of nothing
-but convolutions: four multiplications in an instruction, and a load beside three of these."""
+"""Instructions for each multiplication: of our model as counted on a Cortex-A53 and on an A72, and of
+convolutions alone, with four multiplications in an instruction and a load beside three of these."""
 
 PUBLISHED = (
     Published("Cortex-A53, Raspberry Pi 3+, 4 threads, XNNPACK's README", V3_MACS * IN_ORDER, 22, 4 * 1.4e9),
