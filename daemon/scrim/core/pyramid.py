@@ -23,7 +23,11 @@ class Pyramid:
     def __init__(self, size: tuple[int, int], depth: int = 3) -> None:
         self.size = size
         self._levels = [_allocate(size, level) for level in range(1, depth + 1)]
-        self._shrink = best_shrink()
+        whole = (size[1], size[0]), (size[1] // 2, size[0] // 2), (size[1] // 2, size[0] // 2)
+        self._shrink = [
+            [best_shrink(out.shape, source) for out, source in zip(planes, above, strict=True)]
+            for planes, above in zip(self._levels, [whole, *map(_shapes, self._levels)], strict=False)
+        ]
         self._ready = [0] * 3
         self._frame: Frame | None = None
 
@@ -58,29 +62,33 @@ class Pyramid:
         return self._plane(1, level), self._plane(2, level)
 
     def _plane(self, channel: int, level: int) -> Plane:
+        if level and self._ready[channel] >= level:
+            return self._levels[level - 1][channel]
         planes = self.frame.planes
-        source = (planes.y, planes.u, planes.v)[channel]
-        for at in range(self._ready[channel], level):
-            above = source if at == 0 else self._levels[at - 1][channel]
-            self._shrink(self._levels[at][channel], above)
-        self._ready[channel] = max(self._ready[channel], level)
-        return source if level == 0 else self._levels[level - 1][channel]
+        plane = (planes.y, planes.u, planes.v)[channel]
+        for at in range(level):
+            smaller = self._levels[at][channel]
+            if at >= self._ready[channel]:
+                self._shrink[at][channel](smaller, plane)
+                self._ready[channel] = at + 1
+            plane = smaller
+        return plane
 
 
-def best_shrink() -> Shrink:
-    """The extension in C where it was built, else OpenCV; both give the same bytes."""
+def best_shrink(out: tuple[int, ...], source: tuple[int, ...]) -> Shrink:
+    """The extension in C where it was built and one shape is twice the other, else OpenCV; to the same bytes.
+
+    Args:
+        out: shape of the planes to write.
+        source: shape of what they are made from.
+    """
+    if source != (2 * out[0], 2 * out[1]):
+        return opencv_shrink
     try:
         from scrim.core._planes import halve
     except ImportError:
         return opencv_shrink
-
-    def shrink(out: Plane, source: Plane) -> None:
-        if source.shape == (2 * out.shape[0], 2 * out.shape[1]):
-            halve(out, source)
-        else:
-            opencv_shrink(out, source)
-
-    return shrink
+    return halve
 
 
 def opencv_shrink(out: Plane, source: Plane) -> None:
@@ -93,6 +101,10 @@ def _allocate(size: tuple[int, int], level: int) -> tuple[Plane, Plane, Plane]:
     luma = (_shrunk(height, level), _shrunk(width, level))
     chroma = (_shrunk(height // 2, level), _shrunk(width // 2, level))
     return np.empty(luma, np.uint8), np.empty(chroma, np.uint8), np.empty(chroma, np.uint8)
+
+
+def _shapes(planes: tuple[Plane, Plane, Plane]) -> tuple[tuple[int, ...], ...]:
+    return planes[0].shape, planes[1].shape, planes[2].shape
 
 
 def _shrunk(length_px: int, level: int) -> int:

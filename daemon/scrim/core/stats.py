@@ -3,8 +3,6 @@
 import time
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import accumulate
 
 BUCKETS_MS = (2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 33.0, 50.0, 66.0, 100.0, 200.0)
@@ -46,14 +44,9 @@ class StageClock:
         self.count: dict[str, int] = {}
         self._histograms: dict[str, Histogram] = {}
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> "Stage":
         """Time what happens inside."""
-        begin = time.perf_counter_ns()
-        try:
-            yield
-        finally:
-            self.add(name, (time.perf_counter_ns() - begin) / 1e6)
+        return Stage(self, name)
 
     def add(self, name: str, spent_ms: float) -> None:
         """Count one run of a stage."""
@@ -73,6 +66,28 @@ class StageClock:
     def averages_ms(self) -> dict[str, float]:
         """Stage to its moving average in ms."""
         return dict(self._average_ms)
+
+
+class Stage:
+    """One run of a stage, as a context; whatever its end, it is counted.
+
+    Args:
+        clock: where.
+        name: of the stage.
+    """
+
+    __slots__ = ("_begin_ns", "_clock", "_name")
+
+    def __init__(self, clock: StageClock, name: str) -> None:
+        self._clock = clock
+        self._name = name
+        self._begin_ns = 0
+
+    def __enter__(self) -> None:
+        self._begin_ns = time.perf_counter_ns()
+
+    def __exit__(self, *_: object) -> None:
+        self._clock.add(self._name, (time.perf_counter_ns() - self._begin_ns) / 1e6)
 
 
 class RateMeter:

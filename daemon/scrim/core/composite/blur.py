@@ -50,9 +50,10 @@ class BlurBackground:
         self._chroma = self._luma
         if not self._is_alike:
             self._chroma = best_room_blur(self._u.small.shape, max(sigma_px / 2, 0.3), 2)
-        self._shrink = best_shrink()
         self._smooth = _native_smooth()
         self._quarter, self._eighth = (np.empty(_shape(width, height, scale), np.uint8) for scale in (4, 8))
+        self._to_quarter = best_shrink(self._quarter.shape, _shape(width, height, 2))
+        self._to_eighth = best_shrink(self._eighth.shape, self._quarter.shape)
 
     def planes(self, pyramid: Pyramid, matte: Matte) -> CoarsePlanes:
         """Blur the room of the pyramid's frame."""
@@ -75,10 +76,10 @@ class BlurBackground:
             # The matte itself is not needed then: what it would be shrunk to follows from its cells.
             self._smooth(quarter, cells.plane)
         else:
-            self._shrink(quarter, matte.uv)
+            self._to_quarter(quarter, matte.uv)
         if level == 2:
             return quarter
-        self._shrink(self._eighth, quarter)
+        self._to_eighth(self._eighth, quarter)
         return self._eighth
 
 
