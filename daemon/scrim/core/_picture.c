@@ -68,6 +68,13 @@ static void make_picture(task *t)
     }
 }
 
+/* low + byte * (coarse + fine): coarse has so few digits that the first product is exact. */
+FOR_EACH_PROCESSOR
+static void fill_tensor(float *restrict out, const uint8_t *restrict bytes, Py_ssize_t count, float low, float coarse, float fine)
+{
+    for (Py_ssize_t i = 0; i < count; i++) out[i] = bytes[i] * coarse + (bytes[i] * fine + low);
+}
+
 /* Whether none is infinite or no number: their exponents are all ones. */
 FOR_EACH_PROCESSOR
 static int are_finite(const float *values, Py_ssize_t count)
@@ -171,38 +178,57 @@ static PyObject *spare_bytes(PyObject *module, PyObject *arguments)
     return PyLong_FromSsize_t(room_for(&t, NULL));
 }
 
+/* Gets bytes, and a tensor of as many floats. Answers how many views are held: 2 where all is well. */
+static int get_pair(PyObject *bytes, int byte_flags, PyObject *tensor, int tensor_flags, Py_buffer *views)
+{
+    if (PyObject_GetBuffer(bytes, &views[0], byte_flags | PyBUF_C_CONTIGUOUS) < 0) return 0;
+    if (PyObject_GetBuffer(tensor, &views[1], tensor_flags | PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0) return 1;
+    const int is_float = views[1].format && strcmp(views[1].format, "f") == 0 && (uintptr_t)views[1].buf % sizeof(float) == 0;
+    if (views[0].itemsize == 1 && is_float && views[1].len / (Py_ssize_t)sizeof(float) == views[0].len) return 2;
+    PyErr_Format(PyExc_ValueError, views[0].itemsize == 1 ? "tensor: wants %zd floats, aligned" : "picture or mask: wants bytes", views[0].len);
+    PyBuffer_Release(&views[1]);
+    return 1;
+}
+
+static PyObject *feed(PyObject *module, PyObject *arguments)
+{
+    PyObject *tensor, *picture;
+    Py_buffer views[2];
+    float low, coarse, fine;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OOfff", &tensor, &picture, &low, &coarse, &fine)) return NULL;
+    const int got = get_pair(picture, 0, tensor, PyBUF_WRITABLE, views);
+    if (got == 2) {
+        Py_BEGIN_ALLOW_THREADS
+        fill_tensor(views[1].buf, views[0].buf, views[0].len, low, coarse, fine);
+        Py_END_ALLOW_THREADS
+    }
+    return answer(views, got, got == 2);
+}
+
 static PyObject *read_shares(PyObject *module, PyObject *arguments)
 {
     PyObject *mask, *tensor;
     Py_buffer views[2];
-    double low, factor;
-    int got = 0, is_done = 0, is_mask = 0;
+    float low, factor;
+    int is_mask = 0;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OOdd", &mask, &tensor, &low, &factor)) return NULL;
-    if (PyObject_GetBuffer(mask, &views[0], PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) == 0) got++;
-    if (got == 1 && PyObject_GetBuffer(tensor, &views[1], PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) == 0) got++;
+    if (!PyArg_ParseTuple(arguments, "OOff", &mask, &tensor, &low, &factor)) return NULL;
+    const int got = get_pair(mask, PyBUF_WRITABLE, tensor, 0, views);
     if (got == 2) {
-        const Py_ssize_t count = views[0].len;
-        const int is_float = views[1].format && strcmp(views[1].format, "f") == 0 && (uintptr_t)views[1].buf % sizeof(float) == 0;
-        if (views[0].itemsize != 1) {
-            PyErr_SetString(PyExc_ValueError, "mask: wants bytes");
-        } else if (!is_float || views[1].len / (Py_ssize_t)sizeof(float) != count) {
-            PyErr_Format(PyExc_ValueError, "tensor: wants %zd floats, aligned", count);
-        } else {
-            Py_BEGIN_ALLOW_THREADS
-            is_mask = are_finite(views[1].buf, count);
-            if (is_mask) fill_mask(views[0].buf, views[1].buf, count, (float)low, (float)factor);
-            Py_END_ALLOW_THREADS
-            is_done = 1;
-        }
+        Py_BEGIN_ALLOW_THREADS
+        is_mask = are_finite(views[1].buf, views[0].len);
+        if (is_mask) fill_mask(views[0].buf, views[1].buf, views[0].len, low, factor);
+        Py_END_ALLOW_THREADS
     }
-    while (got > 0) PyBuffer_Release(&views[--got]);
-    return is_done ? PyBool_FromLong(is_mask) : NULL;
+    for (int i = 0; i < got; i++) PyBuffer_Release(&views[i]);
+    return got == 2 ? PyBool_FromLong(is_mask) : NULL;
 }
 
 static PyMethodDef methods[] = {
     {"squeeze", squeeze, METH_VARARGS, "squeeze(rgb, y, u, v, spare): the planes at the size of rgb, as colours."},
     {"spare_bytes", spare_bytes, METH_VARARGS, "spare_bytes(width, height): of memory that squeeze() works in."},
+    {"feed", feed, METH_VARARGS, "feed(tensor, picture, low, coarse, fine): byte * coarse + (byte * fine + low), of each byte."},
     {"read_shares", read_shares, METH_VARARGS, "read_shares(mask, tensor, low, factor): whether all are finite; then the mask is of them."},
     {NULL, NULL, 0, NULL},
 };

@@ -1,4 +1,4 @@
-"""A tensor read in C and by NumPy: the same bytes."""
+"""Tensors filled and read in C, and by OpenCV and NumPy: the same bytes."""
 
 from types import ModuleType
 
@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scrim.core.segment import codec
-from scrim.core.segment.model import OutputSpec
+from scrim.core.segment.model import InputSpec, OutputSpec
 from scrim.core.segment.tensors import TensorInfo
 
+BYTES = np.arange(256, dtype=np.uint8)
 SPANS = st.sampled_from([(0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-2.1, 2.6), (0.1, 0.1000001)])
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 30))
 
@@ -33,6 +34,34 @@ def by_numpy(spec: OutputSpec, info: TensorInfo, tensor: NDArray[np.float32]) ->
     mask = np.zeros(shares.shape, np.uint8)
     codec._to_bytes(shares, mask)
     return mask[0]
+
+
+@given(span=SPANS)
+def test_every_byte_becomes_what_the_table_says(span: tuple[float, float]):
+    spec = InputSpec(16, 16, 1, span, "float32")
+    info = TensorInfo("in", (1, 16, 16, 1), "float32")
+    tensor = np.full(info.shape, 7, np.float32)
+    codec.make_feed(spec, info)(BYTES.reshape(16, 16, 1), tensor)
+    expected = (span[0] + BYTES.astype(np.float64) / 255 * (span[1] - span[0])).astype(np.float32)
+    assert np.array_equal(tensor.reshape(-1), expected)
+
+
+def test_a_table_that_the_extension_does_not_hit_is_looked_up():
+    table = (BYTES.astype(np.float32) / 255) ** 2
+    tensor = np.zeros((1, 1, 256, 1), np.float32)
+    codec.best_float_feed(table, 0.0, 1 / 255)(BYTES.reshape(1, 256, 1), tensor)
+    assert np.array_equal(tensor.reshape(-1), table)
+
+
+@given(size=SIZES)
+def test_a_picture_goes_in_as_it_is(size: tuple[int, int]):
+    feed = native().feed
+    picture = np.random.default_rng(size[0]).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    memory = np.full(picture.size + 32, 7, np.float32)
+    feed(memory[16:-16].reshape(1, *picture.shape), picture, 0.0, 1.0, 0.0)
+    assert np.array_equal(memory[16:-16], picture.reshape(-1))
+    assert (memory[:16] == 7).all()
+    assert (memory[-16:] == 7).all()
 
 
 @given(seed=st.integers(0, 2**32 - 1), size=SIZES, span=SPANS)
@@ -91,3 +120,12 @@ def test_what_does_not_fit_together_is_refused():
     frozen = plane.copy()
     frozen.flags.writeable = False
     refuses("read-only|writable", frozen, floats)
+    feed = native().feed
+    for tensor, picture in ((floats[:2], plane), (floats.view(np.int32), plane), (floats[:, :2], plane)):
+        with pytest.raises((ValueError, BufferError), match=r"tensor: wants 12 floats|contiguous"):
+            feed(tensor, picture, 0.0, 1.0, 0.0)
+    with pytest.raises(ValueError, match="wants bytes"):
+        feed(floats, floats, 0.0, 1.0, 0.0)
+    floats.flags.writeable = False
+    with pytest.raises((ValueError, BufferError), match=r"read-only|writable"):
+        feed(floats, plane, 0.0, 1.0, 0.0)

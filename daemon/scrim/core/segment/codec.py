@@ -1,8 +1,8 @@
 """From a picture to a model's input tensor, and from its output tensor to a mask; nothing allocated per call.
 
 What bytes become is worked out once, for all 256 of them: an integer model's output goes through a table,
-even where the table is a sigmoid. One alpha for each pixel, in floats, is read by a small extension in C
-where that was built; to the bytes that NumPy gives.
+even where the table is a sigmoid. A tensor of floats is filled, and one alpha for each pixel read from one,
+by a small extension in C where that was built; to the bytes that OpenCV and NumPy give.
 """
 
 from collections.abc import Callable
@@ -24,6 +24,8 @@ Shares = Callable[[Tensor], NDArray[np.float32]]
 
 _TOP_BIT = np.uint8(0x80)
 _BYTES = np.arange(256, dtype=np.uint8)
+_UPPER_BITS = np.uint32(0xFFFF0000)
+"""Of a float: times a byte, what is left of it is exact."""
 
 
 def make_feed(spec: InputSpec, info: TensorInfo) -> Feed:
@@ -36,11 +38,32 @@ def make_feed(spec: InputSpec, info: TensorInfo) -> Feed:
     low, high = spec.range
     real = low + _BYTES.astype(np.float64) / 255 * (high - low)
     if spec.dtype == "float32":
-        return _feed_by_table(real.astype(np.float32))
+        return best_float_feed(real.astype(np.float32), low, (high - low) / 255)
     first = -128 if spec.dtype == "int8" else 0
     codes = np.clip(np.rint(real / info.scale) + info.zero_point, first, first + 255)
     table = codes.astype(np.int16).astype(np.uint8)
     return _feed_flipped if np.array_equal(table, _BYTES ^ _TOP_BIT) else _feed_by_table(table)
+
+
+def best_float_feed(table: NDArray[np.float32], low: float, step: float) -> Feed:
+    """How to fill a tensor of floats: by the extension where it gives what the table says, else by the table.
+
+    Args:
+        table: what each byte becomes, 256 entries.
+        low: the first of them.
+        step: from each to the next, before rounding.
+    """
+    try:
+        from scrim.core._picture import feed
+    except ImportError:
+        return _feed_by_table(table)
+    coarse = float((np.array([step], np.float32).view(np.uint32) & _UPPER_BITS).view(np.float32)[0])
+    numbers = low, coarse, step - coarse
+    made = np.zeros(256, np.float32)
+    feed(made, _BYTES, *numbers)
+    if not np.array_equal(made, table):
+        return _feed_by_table(table)
+    return lambda rgb, tensor: feed(tensor, rgb, *numbers)
 
 
 def _feed_flipped(rgb: Plane, tensor: Tensor) -> None:
