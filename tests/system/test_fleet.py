@@ -20,6 +20,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from scrim.fleet.broker import Broker, Options, Received, address_of, settle
+
 PATIENCE_S = 180.0
 
 
@@ -180,6 +182,23 @@ def test_a_thousand_devices_are_all_found(mosquitto: Any, fleet: Any) -> None:
     assert len(found) == 1000
     assert all(one["name"].startswith("Camera ") and one["frame_rate_hz"] == 30 for one in found.values())
     assert all(one["picture"] == "running" and one["status"] == "online" for one in found.values())
+
+
+def test_what_is_kept_comes_whole_however_slow_the_broker_is(mosquitto: Any) -> None:
+    """Nothing is waited for here, so it is the broker's word alone that all has come."""
+    client = Client(CallbackAPIVersion.VERSION2, "many", protocol=MQTTProtocolVersion.MQTTv5)
+    client.max_queued_messages_set(0)
+    client.connect("127.0.0.1", mosquitto.port)
+    client.loop_start()
+    for number in range(300):
+        last = client.publish(f"scrim/cam-{number}/info", "x" * 1000, 1, retain=True)
+    last.wait_for_publish(PATIENCE_S)
+    client.disconnect()
+    client.loop_stop()
+    found: list[Received] = []
+    with Broker(address_of(Options(f"127.0.0.1:{mosquitto.port}")), ["scrim/+/info"]) as broker:
+        settle(broker, found.append, 0.0, PATIENCE_S)
+    assert len({received.topic for received in found}) == 300
 
 
 def test_nonsense_of_devices_does_no_harm(devices: Any, mosquitto: Any, fleet: Any) -> None:

@@ -31,6 +31,8 @@ CONNECT_S = 10.0
 _KEEPALIVE_S = 20
 _PLAIN_PORT, _TLS_PORT = 1883, 8883
 _NOBODY_LISTENS = 16
+_NOWHERE = "scrim-fleet/nowhere"
+"""A topic that nobody listens to, so that nothing happens when it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ class Broker:
         self._refusal: str | None = None
         self._subscribed = self._connected = False
         self._acknowledged: dict[int, str] = {}
+        self._answered: set[int] = set()
         self.dropped = 0
         client = self._client = Client(
             CallbackAPIVersion.VERSION2,
@@ -179,7 +182,7 @@ class Broker:
             client.tls_set_context(address.tls)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_subscribe, client.on_publish = self._on_subscribe, self._on_publish
-        client.on_message = self._on_message
+        client.on_message, client.on_unsubscribe = self._on_message, self._on_unsubscribe
 
     def __enter__(self) -> Self:
         self._warn()
@@ -202,7 +205,7 @@ class Broker:
         client.disconnect()
         client.loop_stop()
         client.on_connect = client.on_disconnect = None  # a client that nobody holds closes its sockets
-        client.on_subscribe = client.on_publish = client.on_message = None
+        client.on_subscribe = client.on_publish = client.on_message = client.on_unsubscribe = None
 
     @property
     def is_up(self) -> bool:
@@ -215,6 +218,14 @@ class Broker:
             return self._queue.get(timeout=timeout_s) if timeout_s > 0 else self._queue.get_nowait()
         except queue.Empty:
             return None
+
+    def has_sent_all(self, timeout_s: float) -> bool:
+        """Whether the broker answers a question, and so all that it sent before has come."""
+        _, mid = self._client.unsubscribe(_NOWHERE)
+        if mid is None:
+            return False
+        self._wait(lambda: mid in self._answered, timeout_s)
+        return mid in self._answered
 
     def publish(self, topic: str, payload: bytes, *, mark: bytes, retain: bool = False) -> bool:
         """Send a message and wait until the broker has it.
@@ -280,6 +291,13 @@ class Broker:
             self._acknowledged[mid] = code
             self._changed.notify_all()
 
+    def _on_unsubscribe(
+        self, _client: Client, _data: object, mid: int, _reasons: list[ReasonCode], _properties: object
+    ) -> None:
+        with self._changed:
+            self._answered.add(mid)
+            self._changed.notify_all()
+
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         properties = message.properties
         try:
@@ -303,7 +321,9 @@ class Broker:
 
 
 def settle(broker: Broker, take: Callable[[Received], object], quiet_s: float, most_s: float) -> None:
-    """Take what the broker keeps, until nothing of that came for a while.
+    """Take what the broker keeps, until nothing of that came for a while and nothing is under way.
+
+    A broker or a machine that is busy may be silent for longer: at last the broker is asked.
 
     Args:
         broker: connected.
@@ -316,10 +336,13 @@ def settle(broker: Broker, take: Callable[[Received], object], quiet_s: float, m
     while (now_s := time.monotonic()) < end_s and now_s - quiet_from_s < quiet_s:
         received = broker.next(quiet_s)
         if received is None:
-            return
+            break
         take(received)
         if received.is_retained:
             quiet_from_s = time.monotonic()
+    if broker.has_sent_all(end_s - time.monotonic()):
+        while time.monotonic() < end_s and (received := broker.next(0)) is not None:
+            take(received)
 
 
 def _properties(packet: int) -> Properties:
