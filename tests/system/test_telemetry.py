@@ -136,7 +136,7 @@ def test_counters_count_what_happens(core: Core) -> None:
         before = client.request("counters")
         core.plug_in()
         until(lambda: client.status()["state"] == "running")
-        until(lambda: client.request("metrics")["frames_segmented"] >= 3)
+        until(lambda: all(s["counts"][-1] >= 3 for s in client.request("counters")["stages"].values()))
         client.set({"strength": 20})
         began = ("placeholder_gone", "background_filter_started", "background_filter_config_selected")
         until(lambda: all(client.request("counters")["events"][name] for name in began))
@@ -159,7 +159,14 @@ def test_counters_count_what_happens(core: Core) -> None:
     changes = {name: after["settings_changes"][name] - before["settings_changes"][name] for name in RESULTS}
     assert changes == {"made": 1, "refused": 2, "superseded": 0, "failed": 0}
     for name in began:
-        assert after["events"][name] - before["events"][name] == 1
+        # Where there is no time for a picture, the placeholder comes and goes again.
+        assert (
+            1 <= after["events"][name] - before["events"][name] <= (99 if name == "placeholder_gone" else 1)
+        )
+
+
+def is_private(event: dict[str, Any]) -> bool:
+    return (event["event"], event.get("reason")) == ("placeholder_shown", "privacy")
 
 
 def test_a_camera_switched_off_and_on_is_told_apart_from_a_lost_one(core: Core) -> None:
@@ -178,10 +185,10 @@ def test_a_camera_switched_off_and_on_is_told_apart_from_a_lost_one(core: Core) 
         until(lambda: asking.status()["state"] == "running")
         asking.set({"strength": 33})
         heard: list[dict[str, Any]] = []
-        while not heard or heard[-1]["event"] != "placeholder_gone":
+        while not any(is_private(event) for event in heard) or heard[-1]["event"] != "placeholder_gone":
             heard.append(next(client.events(PATIENCE_S)))
-    shown = [event["reason"] for event in heard if event["event"].startswith("placeholder_")]
-    assert (shown[0], len(shown)) == ("privacy", 2)
+    placeholders = [event for event in heard if event["event"].startswith("placeholder_")]
+    assert is_private(placeholders[-2]), "it stayed until it was gone"
     assert not [event for event in heard if event["event"].startswith("camera_")]
 
 

@@ -166,6 +166,18 @@ def state_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway in this process waits as long as a machine takes that may stop for seconds."""
+    for limit in (
+        "live_picture._STILL_S",
+        "live_picture._ANSWER_S",
+        "core_link._ANSWER_S",
+        "mqtt.session._CONNECT_S",
+    ):
+        monkeypatch.setattr(f"scrim.gateway.{limit}", 60.0)
+
+
 @pytest.fixture
 def controller(mosquitto: Any) -> Iterator[Controller]:
     connected = Controller(mosquitto.port)

@@ -329,8 +329,9 @@ def test_the_verbs(device: Device, controller: Any, stand_in_core: Any) -> None:
 
 
 def test_a_still_of_what_goes_out(
-    device: Device, controller: Any, stand_in_core: Any, mosquitto: Any
+    device: Device, controller: Any, stand_in_core: Any, mosquitto: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("scrim.gateway.mqtt.commands.SNAPSHOT_INTERVAL_S", 600.0)
     stand_in_core.play()
     device.start({"mqtt": {"snapshots": "retained"}})
     first = controller.wait(f"{TOPIC}snapshot")
