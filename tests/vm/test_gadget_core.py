@@ -90,14 +90,20 @@ class Core:
         )
         return done.stdout
 
+    def change(self, assignment: str) -> None:
+        """Change a setting; a core that has just been started may not answer yet."""
+        until(lambda: self.ctl("set", assignment), what=f"{assignment} in effect")
+
     def status(self) -> dict[str, Any]:
-        told = self.ctl("status", "--json")
-        return json.loads(told) if told else {}
+        """What it says of itself, once it answers."""
+        told: dict[str, Any] = json.loads(until(lambda: self.ctl("status", "--json"), what="an answer"))
+        return told
 
     def is_watched(self) -> bool:
         """Whether a host takes pictures."""
-        sinks = self.status().get("sinks", [])
-        return any(sink["name"] == "uvc_gadget:" and sink["consumers"] == 1 for sink in sinks)
+        return any(
+            sink["name"] == "uvc_gadget:" and sink["consumers"] == 1 for sink in self.status()["sinks"]
+        )
 
 
 @contextlib.contextmanager
@@ -174,11 +180,11 @@ def test_the_host_closes_the_camera_and_opens_what_it_closed(core: Core) -> None
 
 def test_the_host_sees_that_the_camera_is_closed_and_cannot_open_it(core: Core) -> None:
     camera()
-    core.ctl("set", "camera.is_enabled=false")
+    core.change("camera.is_enabled=false")
     until(lambda: privacy() == 1, what="the closed camera")
     assert privacy(0) == 1
     assert core.status()["camera"]["closed_by"] == ["settings"]
-    core.ctl("set", "camera.is_enabled=true")
+    core.change("camera.is_enabled=true")
     until(lambda: privacy() == 0, what="the open camera")
 
 
@@ -212,7 +218,7 @@ def test_the_camera_is_open_only_while_the_host_watches(
     """``camera.on_demand``: closed at first, soon open when the host starts, closed again when it stops."""
     took_s: list[float] = []
     with running(tmp_path, on_demand=True) as core:
-        until(lambda: core.status().get("camera", {}).get("state") == "idle", what="the closed camera")
+        until(lambda: core.status()["camera"]["state"] == "idle", what="the closed camera")
         for _ in range(cycles):
             with watching() as host:
                 began_s = time.monotonic()
