@@ -281,13 +281,21 @@ def test_what_is_uploaded_stands_behind_the_person_also_after_a_restart(real_scr
             while np.abs(await corner(session, url) - rgb).max() > 8:
                 await asyncio.sleep(0.1)
 
+    async def is_made(session: aiohttp.ClientSession, url: str, patch: dict[str, str]) -> bool:
+        """A busy machine may take longer to decode than anybody should wait."""
+        async with session.post(f"{url}/api/settings", json=patch, headers=POST) as changed:
+            answer = await changed.json()
+        assert answer["ok"] or "takes too long" in str(answer), answer
+        return bool(answer["ok"])
+
     async def choose(url: str) -> None:
         async with aiohttp.ClientSession() as session:
             await running(session, url)
             _, answer = await upload(session, url, image((40, 80, 200)))
             patch = {"effect": "image", "image": answer["background"]["url"]}
-            async with session.post(f"{url}/api/settings", json=patch, headers=POST) as changed:
-                assert (await changed.json())["ok"] is True
+            async with asyncio.timeout(DEADLINE_S):
+                while not await is_made(session, url, patch):
+                    await asyncio.sleep(0.1)
             await shows(session, url, (200, 80, 40))
 
     async def look_again(url: str) -> None:
