@@ -184,7 +184,7 @@ def test_the_button_closes_the_camera_of_a_running_core(pins, tmp_path, monkeypa
     core.start()
     try:
         until(socket_path.exists)
-        with Client(socket_path) as client:
+        with Client(socket_path, timeout_s=PATIENCE_S) as client:
             until(lambda: client.status()["state"] == "running")
             until(lambda: lit(pins) == {PROTECTED})
             press(pins)
