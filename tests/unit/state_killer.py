@@ -69,7 +69,10 @@ def main() -> None:
         halves += any(folder.glob(".state.json.*")) or not path.exists()
         found = StateFile(path).load()
         broken += not is_whole(found) or found is None or found["revision"] < number - 1
-        advanced += found is not None and found["revision"] > number
+        has_saved = found is not None and found["revision"] > number
+        # As fast as this machine is now: three of four are to have saved something before they are killed.
+        longest_s *= 1 / 1.02 if has_saved else 1.06
+        advanced += has_saved
         number = found["revision"] if found else number
     bad = len(list(folder.glob("*.bad")))
     json.dump({"broken": broken, "bad": bad, "halves": halves, "advanced": advanced}, sys.stdout)
