@@ -15,8 +15,8 @@ from scrim.rss_guard import MB, resident_bytes
 
 RESTART_S = 0.5
 ABORT_S = 3.0
-START_S = 60.0
-"""RestartSec and TimeoutAbortSec of the units; TimeoutStartSec is twice theirs: the machine may be shared."""
+START_S = 90.0
+"""RestartSec, TimeoutAbortSec and TimeoutStartSec of the units."""
 
 _LOOK_S = 0.05
 
