@@ -23,7 +23,8 @@ _FOLDERS = ("etc", "usr/bin", "usr/lib", "usr/sbin", "venv")
 _NOT = ("usr/lib/gcc", "usr/lib/python3.13/test", "venv/include")
 """Of the Debian: what a Python with its packages needs."""
 
-MEMORY = "3G"
+_MACHINE = ("-machine", "virt", "-smp", "1", "-m", "3G", "-icount", "shift=0,sleep=off")
+_CONSOLE = ("-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot")
 
 
 class GuestError(Exception):
@@ -84,27 +85,12 @@ def counts(cpu: str, kernel: Path, archive: Path) -> Iterator[dict[str, Any]]:
     Raises:
         GuestError: the guest had no counters, or ended with an error; its own last words are in the message.
     """
-    command = [
-        "qemu-system-aarch64",
-        "-machine",
-        "virt",
-        "-cpu",
-        cpu,
-        "-smp",
-        "1",
-        "-m",
-        MEMORY,
-        "-nodefaults",
-    ]
-    command += ["-icount", "shift=0,sleep=off", "-display", "none", "-serial", "stdio", "-no-reboot"]
+    command = ["nice", "-n", "10", "qemu-system-aarch64", "-cpu", cpu, *_MACHINE, *_CONSOLE]
     command += ["-kernel", str(kernel), "-initrd", str(archive), "-append", "console=ttyAMA0 quiet panic=-1"]
     words: list[str] = []
+    pipe = subprocess.PIPE
     with subprocess.Popen(
-        ["nice", "-n", "10", *command],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        errors="replace",
+        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as guest:
         try:
             for line in cast("IO[str]", guest.stdout):
@@ -112,9 +98,10 @@ def counts(cpu: str, kernel: Path, archive: Path) -> Iterator[dict[str, Any]]:
                     yield checked(json.loads(line.removeprefix(MARK)))
                 else:
                     words.append(line.rstrip())
-        finally:
+        except BaseException:
             guest.kill()
-    if any(word.startswith("failed: ") for word in words) or guest.returncode not in (0, -9):
+            raise
+    if any(word.startswith("failed: ") for word in words) or guest.returncode:
         raise GuestError("\n".join([f"the emulated {cpu} ended with an error:", *words[-20:]]))
 
 
