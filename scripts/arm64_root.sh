@@ -67,6 +67,8 @@ arm64_install() {
 import platform, cv2, numpy, importlib.metadata as m
 print('there:', platform.machine(), platform.python_version(), 'OpenCV', cv2.__version__,
       'NumPy', numpy.__version__, 'LiteRT', m.version('ai-edge-litert'))" >&2
-    arm64_inside /venv/bin/python -c 'import scrim.core._planes, scrim.core._picture, scrim.core.matte._edges, scrim.core.composite._blur' ||
+    # shellcheck disable=SC2046  # a list of words
+    arm64_inside /venv/bin/python -c 'import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]' \
+        $(sed -n 's/^name = "\(scrim\.core\..*\)"/\1/p' pyproject.toml) ||
         die "an extension in C was not built there, and pip says nothing of it"
 }

@@ -13,7 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-EXTENSIONS = ("scrim.core._planes", "scrim.core.matte._edges", "scrim.core.composite._blur")
+EXTENSIONS = (
+    "scrim.core._planes",
+    "scrim.core._picture",
+    "scrim.core.matte._edges",
+    "scrim.core.composite._blur",
+)
 """What is built from C where there is a compiler."""
 
 MARK = "count: "

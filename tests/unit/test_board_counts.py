@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,11 @@ def test_the_guest_counts_a_frame(tmp_path: Path, is_floor: bool):
     assert len(counted["instructions"]) == 2
     assert set(counted["stages"]) == (set() if is_floor else {"input", "segment", "matte", "composite"})
     assert counted["whole"] >= sum(counted["stages"].values()) > -1
+
+
+def test_every_extension_is_known():
+    project = tomllib.loads((SCRIPTS.parent / "pyproject.toml").read_text())
+    assert {one["name"] for one in project["tool"]["setuptools"]["ext-modules"]} == set(EXTENSIONS)
 
 
 def test_without_extensions_means_without_them():
