@@ -66,6 +66,15 @@ def state_of_nobody(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
 
 
+@pytest.fixture(autouse=True)
+def patience_with_decoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that decodes has as long as a busy machine takes, where a test does not say how long."""
+    from scrim import decode, recompress
+
+    for function in (decode.decode, decode.in_child, recompress.recompress):
+        monkeypatch.setattr(function, "__defaults__", (decode.never, float(PATIENCE_S)))
+
+
 @pytest.fixture(scope="session")
 def free_ports() -> Callable[[int], list[int]]:
     """Finds TCP ports of loopback for a test alone, each another, also while nobody listens there yet.
