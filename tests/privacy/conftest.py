@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from scrim.core import outlet
+from scrim.core import loops, outlet
 
 from .schedule import IMAGES
 
@@ -35,7 +35,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def no_waiting() -> Iterator[None]:
-    """The rig's clock stands still between events, so an empty outlet is asked without waiting."""
+    """The rig's clock stands still between events, so nothing that is empty is waited for."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loops, "_PATIENCE_S", 0.0)
         patch.setattr(outlet, "REPEAT_INTERVAL_S", 0.0)
         yield

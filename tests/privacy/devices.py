@@ -25,9 +25,11 @@ class PoisonedPool(FramePool):
     def __init__(self, poison: int) -> None:
         super().__init__(SIZE, POOL_FRAMES)
         self._poison = poison
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def lease(self) -> Plane | None:
-        """A buffer full of poison."""
+        """A buffer full of poison, after whatever is to happen meanwhile."""
+        self.meanwhile()
         buffer = super().lease()
         if buffer is not None:
             buffer[:] = self._poison
@@ -138,6 +140,7 @@ class FrameSegmenter:
         self._salt, self._size, self._moment = salt, size, moment
         self._had_mask = False
         self._is_on_trial = is_on_trial
+        self._mask = np.zeros(size[::-1], np.uint8)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -152,7 +155,8 @@ class FrameSegmenter:
             return np.zeros(self._size[::-1], np.uint8)
         fault = self._moment.ask()
         salt = self._salt + CLOSE_UP * (self._moment.asked - 1)
-        mask = mask_of(salt, self._moment.sequence, self._size).copy()
+        mask = self._mask  # one buffer for all masks, as a model has
+        np.copyto(mask, mask_of(salt, self._moment.sequence, self._size))
         if fault is None:
             self._had_mask = True
             return mask

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from . import seeded_overlaps as overlaps
 from . import seeded_people as people
 from . import seeded_pictures as pictures
 from . import seeded_settings as settings
@@ -66,5 +67,11 @@ MUTANTS = (
     Mutant("picture of before the camera was switched on", Parts(outlet=settings.TakesWhatIsLate)),
     Mutant("camera left open", Parts(capture=settings.NeverCloses)),
     Mutant("camera switched off in words only", Parts(control=settings.SwitchForgotten)),
+    Mutant("mask of the other frame on its way", Parts(pipeline=overlaps.MaskOfTheOther)),
+    Mutant("pyramid of the other frame on its way", Parts(pipeline=overlaps.PyramidOfTheOther)),
+    Mutant("settings read again for the second half", Parts(pipeline=overlaps.LookReadTwice)),
+    Mutant("level read again for the second half", Parts(pipeline=overlaps.LevelReadTwice)),
+    Mutant("mask overwritten by the next frame's", Parts(pipeline=overlaps.MaskNotCopied)),
+    Mutant("newer frame overtakes", Parts(loop=overlaps.NewestFirst)),
 )
 """Each must be caught by the check that the real parts pass."""

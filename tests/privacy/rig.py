@@ -1,6 +1,7 @@
 """One run of a schedule through the real parts, without threads and on a clock that only events move."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from scrim.core.capture.orient import Oriented
 from scrim.core.capture_loop import CaptureLoop
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.control import Control
+from scrim.core.found import Found
 from scrim.core.framing.view import View
 from scrim.core.images import Images, decode_image
 from scrim.core.ladder import Level
@@ -50,6 +52,7 @@ from .schedule import (
     Hide,
     Hold,
     Lose,
+    Order,
     Patch,
     Schedule,
     Shoot,
@@ -124,13 +127,31 @@ class Record:
     answers: list[bool] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Way:
+    """What happens to one frame on its way.
+
+    Attributes:
+        sequence: its number.
+        order: when its second half is done.
+        after: is called after that, or after the first where there is no second.
+        is_pool_out: every output buffer is in use.
+    """
+
+    sequence: int
+    order: Order
+    after: Callable[[], None]
+    is_pool_out: bool
+
+
 class _Hooked:
     """A pipeline that takes its time, after which something happens before the outlet is reached."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self, pipeline: Pipeline, pool: PoisonedPool) -> None:
+        self._pipeline, self._pool = pipeline, pool
+        self._ways: dict[Found, _Way] = {}
         self.takes: Callable[[], None] = lambda: None
-        self.after: Callable[[], None] = lambda: None
+        self.way = _Way(0, Order.AT_ONCE, lambda: None, is_pool_out=False)
 
     @property
     def skips(self) -> int:
@@ -147,13 +168,28 @@ class _Hooked:
         """Why the last picture is the placeholder."""
         return self._pipeline.why_hidden
 
-    def process(self, frame: Frame) -> SafeFrame | None:
-        """What the pipeline makes of the frame."""
+    def find(self, frame: Frame) -> Found | None:
+        """What the pipeline finds in the frame."""
+        way, found = self.way, None
         try:
-            return self._pipeline.process(frame)
+            found = self._pipeline.find(frame)
         finally:
             self.takes()
-            self.after()
+            if found is None:
+                way.after()
+        if found is not None:
+            self._ways[found] = way
+        return found
+
+    def compose(self, found: Found) -> SafeFrame | None:
+        """What the pipeline makes of it."""
+        way = self._ways.pop(found)
+        held = self._pool.take_all() if way.is_pool_out else []
+        try:
+            return self._pipeline.compose(found)
+        finally:
+            held.clear()
+            way.after()
 
 
 class NotingSubject(Subject):
@@ -226,9 +262,16 @@ class Run:
             switch=switch,
             models=models if schedule.has_model else None,
         )
-        self._hooked = _Hooked(self.pipeline)
+        self._hooked = _Hooked(self.pipeline, self._pool)
         self._mailbox: Latest[Frame] = Latest()
-        self._processing = parts.loop(cast("Pipeline", self._hooked), self._mailbox, self._outlet)
+        self._processing = parts.loop(
+            cast("Pipeline", self._hooked),
+            self._mailbox,
+            self._outlet,
+            overlaps=lambda: schedule.overlaps_at(self.moment.sequence),
+        )
+        self._unfinished: deque[_Way] = deque()
+        self._begun = -1
         self._capture = parts.capture(
             "rig", source, self._mailbox, self._outlet, None, self._privacy, lambda: self._now_ns / 1e9
         )
@@ -249,6 +292,9 @@ class Run:
             self._deliver()
             for event in self._schedule.events:
                 self._play(event)
+            while self._unfinished:
+                self._finish()
+            self._deliver()
         return self.record
 
     @contextmanager
@@ -295,23 +341,60 @@ class Run:
 
     def _shoot(self, shoot: Shoot) -> None:
         sequence, self._sequence = self._sequence, self._sequence + 1
+        if not self._schedule.overlaps_at(sequence) or self._is_due(Order.BEFORE_NEXT):
+            self._finish()
         self._aim(sequence)
         self.record.taken_ns[sequence] = self._now_ns
         was_private = self._is_private()
         self.record.levels[sequence] = self.level
-        self.moment.begin(sequence, shoot, lambda: self._do(shoot.inside))
-        self._hooked.after = lambda: self._do(shoot.before_put)
-        held = self._pool.take_all() if shoot.fault == Fault.POOL_OUT else []
-        self._process(shoot.takes_ms)
-        held.clear()
-        if self.moment.has_good_mask or not self._schedule.has_model:
-            self.record.good.add(sequence)
+        self.moment.begin(sequence, shoot, lambda: self._happen_inside(shoot))
+        is_pool_out = shoot.fault == Fault.POOL_OUT
+        self._hooked.way = _Way(sequence, shoot.order, lambda: self._do(shoot.before_put), is_pool_out)
+        self._overlap(shoot)
         self._pass_ms(1)
-        self._camera.done(sequence)
         if self._is_private() and was_private and self._camera.is_open:
             self.record.open_in_private.append(sequence)
         if shoot.deliver:
             self._deliver()
+
+    def _overlap(self, shoot: Shoot) -> None:
+        """The first half of this frame, and the second of the one before if it waits, as it is to be."""
+        earlier = self._unfinished[0] if self._unfinished else None
+        if self._is_due(Order.AROUND_NEXT):
+            self._pool.meanwhile = lambda: self._begin(shoot)
+            self._finish()
+        self._begin(shoot)
+        while self._unfinished and (self._unfinished[0] is earlier or self._is_due(Order.AT_ONCE)):
+            self._finish()
+
+    def _begin(self, shoot: Shoot) -> None:
+        """The first half of a frame, unless it is done; the second too, where frames do not overlap."""
+        self._pool.meanwhile = lambda: None
+        if self._begun == self.moment.sequence:
+            return
+        self._begun = self.moment.sequence
+        self._process(shoot.takes_ms)
+        if self.moment.has_good_mask or not self._schedule.has_model:
+            self.record.good.add(self._begun)
+        if len(self._processing._handover._waiting) > len(self._unfinished):
+            self._unfinished.append(self._hooked.way)
+        else:
+            self._camera.done(self._begun)
+
+    def _happen_inside(self, shoot: Shoot) -> None:
+        if self._is_due(Order.INSIDE_NEXT):
+            self._finish()
+        self._do(shoot.inside)
+
+    def _is_due(self, order: Order) -> bool:
+        return bool(self._unfinished) and self._unfinished[0].order == order
+
+    def _finish(self) -> None:
+        """The second half of the frame that has waited longest for it, if there is one."""
+        if self._unfinished:
+            way = self._unfinished.popleft()
+            self._processing.finish()
+            self._camera.done(way.sequence)
 
     def _aim(self, sequence: int) -> None:
         """Set up what this run's camera is to see."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 
@@ -63,6 +63,16 @@ class Blink:
 Deed = Change | Degrade | Hold | Blink
 
 
+class Order(StrEnum):
+    """Where frames overlap: when a frame's second half is done."""
+
+    AT_ONCE = "right after its first half"
+    BEFORE_NEXT = "before the next frame's first half, after what happens between them"
+    INSIDE_NEXT = "while the model looks at the next frame"
+    AROUND_NEXT = "the whole first half of the next frame falls between this one's matte and its picture"
+    AFTER_NEXT = "after the next frame's first half"
+
+
 @dataclass(frozen=True)
 class Shoot:
     """A camera frame is processed and put into the outlet.
@@ -72,8 +82,9 @@ class Shoot:
         fault: what goes wrong.
         is_late: whether it does at the second look only, if there is one.
         inside: what changes while the segmenter runs.
-        before_put: what changes between ``process`` and ``put``.
+        before_put: what changes between its second half and ``put``.
         deliver: whether the outlet is asked at once.
+        order: when its second half is done, where frames overlap.
     """
 
     takes_ms: int = 10
@@ -82,6 +93,7 @@ class Shoot:
     inside: Deed | None = None
     before_put: Deed | None = None
     deliver: bool = True
+    order: Order = Order.AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -125,6 +137,7 @@ class Schedule:
         keep: parts of the room that are always shown, as the settings write them.
         mirror: swap left and right of what the camera sees.
         rotate: turn it by so many degrees first.
+        overlaps: whether frames overlap; ``sometimes`` changes every third frame.
     """
 
     events: tuple[Event, ...]
@@ -139,6 +152,11 @@ class Schedule:
     keep: tuple[Region, ...] = ()
     mirror: bool = False
     rotate: Rotation = 0
+    overlaps: Literal["never", "always", "sometimes"] = "never"
+
+    def overlaps_at(self, sequence: int) -> bool:
+        """Whether frames overlap when this one comes."""
+        return self.overlaps == "always" or (self.overlaps == "sometimes" and sequence // 3 % 2 == 0)
 
 
 IMAGES = ("wide.png", "tall.png")
@@ -233,6 +251,7 @@ shots = st.builds(
     inside=seldom,
     before_put=seldom,
     deliver=st.sampled_from((True, True, True, False)),
+    order=st.sampled_from(Order),
 )
 
 waits = st.sampled_from(
@@ -276,4 +295,5 @@ schedules = st.builds(
     keep=st.sampled_from(((), *KEPT)),
     mirror=st.sampled_from((False, False, True)),
     rotate=st.sampled_from((0, 0, 0, 90, 180, 270)),
+    overlaps=st.sampled_from(("never", "never", "always", "sometimes")),
 )

@@ -7,6 +7,7 @@ import numpy as np
 
 from scrim.core.capture.orient import Oriented
 from scrim.core.finder import Looks, MaskFinder
+from scrim.core.found import Found
 from scrim.core.framing.view import FULL, View
 from scrim.core.ladder import Level
 from scrim.core.loops import PipelineLoop
@@ -80,12 +81,11 @@ class NobodyComesLate(Pipeline):
 
     _was_hidden = False
 
-    def process(self, frame: Frame) -> SafeFrame | None:
-        look = self._look
-        safe = super().process(frame)
-        is_hidden = safe is not None and safe.origin == "placeholder" and look.background is not None
+    def _compose(self, found: Found) -> SafeFrame | None:
+        safe = super()._compose(found)
+        is_hidden = safe is not None and safe.origin == "placeholder" and found.look.background is not None
         was_hidden, self._was_hidden = self._was_hidden, is_hidden
-        return as_effect(frame, look.revision) if is_hidden and not was_hidden else safe
+        return as_effect(found.frame, found.look.revision) if is_hidden and not was_hidden else safe
 
 
 class ReusesWithoutLeave(Pipeline):
@@ -100,16 +100,16 @@ class RemembersAcrossOff(Pipeline):
 
     _was_off = False
 
-    def _without_effect(self, frame: Frame, look: Look) -> SafeFrame | None:
-        self._was_off = True
-        return super()._without_effect(frame, look)
+    def _compose(self, found: Found) -> SafeFrame | None:
+        safe = super()._compose(found)
+        self._was_off = found.look.background is None
+        return safe
 
-    def _matte(self, frame: Frame, look: Look, level: Level) -> Matte:
-        was_off, self._was_off = self._was_off, False
+    def _matte(self, found: Found) -> Matte:
         before = self.last_matte
         before = Matte(before.y.copy(), before.uv.copy(), before.box, before.coverage)
-        matte = super()._matte(frame, look, level)
-        return before if was_off else matte
+        matte = super()._matte(found)
+        return before if self._was_off else matte
 
 
 class SmallMaskOfBefore(Pipeline):

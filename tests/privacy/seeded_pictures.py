@@ -9,6 +9,7 @@ from scrim.core.composite.base import Background
 from scrim.core.composite.blend import enlarge
 from scrim.core.composite.compositor import Compositor
 from scrim.core.composite.door import seal
+from scrim.core.found import Found
 from scrim.core.matte import MatteMaker
 from scrim.core.pipeline import Look, Pipeline
 from scrim.core.pyramid import Pyramid
@@ -29,34 +30,47 @@ def as_effect(frame: Frame, revision: int) -> SafeFrame:
 class RawFirst(Pipeline):
     """Shows the first frame as it is."""
 
-    def process(self, frame: Frame) -> SafeFrame | None:
-        if frame.sequence == 0:
-            return as_effect(frame, self._look.revision)
-        return super().process(frame)
+    def _compose(self, found: Found) -> SafeFrame | None:
+        if found.frame.sequence == 0:
+            return as_effect(found.frame, found.look.revision)
+        return super()._compose(found)
 
 
-class RawOnException(Pipeline):
+class Undaunted(Pipeline):
+    """Goes on with a frame for which the segmenter failed."""
+
+    def find(self, frame: Frame) -> Found | None:
+        try:
+            return super().find(frame)
+        except SegmentError:
+            found = self._free()
+            found.begin(self.begun)
+            found.follow(self._look, self._level)
+            found.pyramid.load(frame)
+            found.reuses = True
+            return found
+
+
+class RawOnException(Undaunted):
     """Shows the frame as it is when the segmenter fails."""
 
-    def process(self, frame: Frame) -> SafeFrame | None:
-        try:
-            return super().process(frame)
-        except SegmentError:
-            return as_effect(frame, self._look.revision)
+    def _compose(self, found: Found) -> SafeFrame | None:
+        if found.reuses and not found.look.reuse_masks:
+            return as_effect(found.frame, found.look.revision)
+        return super()._compose(found)
 
 
 class HalfSwapped(Pipeline):
     """Looks at the settings twice: the luma of a frame may be made under other settings than its chroma."""
 
-    def process(self, frame: Frame) -> SafeFrame | None:
-        before = self._look
-        safe = super().process(frame)
+    def _compose(self, found: Found) -> SafeFrame | None:
+        safe = super()._compose(found)
         now = self._look
-        if now is before or now.background is None or safe is None or safe.origin != "effect":
+        if now is found.look or now.background is None or safe is None or safe.origin != "effect":
             return safe
         made = safe.i420.copy()
         other = Planes.of(np.empty_like(made))
-        for plane, room in zip(other, now.background.planes(self._pyramid, self.last_matte), strict=True):
+        for plane, room in zip(other, now.background.planes(found.pyramid, self.last_matte), strict=True):
             enlarge(room, plane)
         is_room = self.last_matte.uv == 0
         for seen, wanted in zip((Planes.of(made).u, Planes.of(made).v), (other.u, other.v), strict=True):
@@ -106,17 +120,11 @@ class StaleMask(Masking):
         return mask if held is None else held
 
 
-class MaskReused(Pipeline):
+class MaskReused(Undaunted):
     """Uses the last matte again when the segmenter fails."""
 
-    def process(self, frame: Frame) -> SafeFrame | None:
-        look = self._look
-        try:
-            return super().process(frame)
-        except SegmentError:
-            if look.background is None:
-                return None
-            return self._compositor.compose(self._pyramid, self.last_matte, look.background, look.revision)
+    def _matte(self, found: Found) -> Matte:
+        return self.last_matte if found.reuses else super()._matte(found)
 
 
 class Resized(Masking):
@@ -286,11 +294,11 @@ class LooksAround(Matting):
 class PlaceholderOverRoom(Pipeline):
     """Paints "off" over the picture of the room."""
 
-    def process(self, frame: Frame) -> SafeFrame | None:
-        safe = super().process(frame)
+    def _compose(self, found: Found) -> SafeFrame | None:
+        safe = super()._compose(found)
         if safe is None or safe.origin != "placeholder":
             return safe
-        faint = safe.i420 // 2 + as_effect(frame, 0).i420 // 2
+        faint = safe.i420 // 2 + as_effect(found.frame, 0).i420 // 2
         return seal(faint, safe.pts_ns, -1, "placeholder", safe.revision)
 
 
@@ -303,8 +311,8 @@ class RawWhileNoMask(Pipeline):
         super().__init__(size, segmenter, look, pool, **more)
         self._has_model = segmenter is not None
 
-    def process(self, frame: Frame) -> SafeFrame | None:
-        safe = super().process(frame)
+    def _compose(self, found: Found) -> SafeFrame | None:
+        safe = super()._compose(found)
         if not self._has_model and safe is not None and safe.origin == "effect":
-            return as_effect(frame, safe.revision)
+            return as_effect(found.frame, safe.revision)
         return safe

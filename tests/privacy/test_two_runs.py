@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from .promises import check
 from .schedule import Schedule, schedules
 
-SEQUENCES = int(os.environ.get("SCRIM_PRIVACY_SEQUENCES", "200"))
+SEQUENCES = int(os.environ.get("SCRIM_PRIVACY_SEQUENCES", "300"))
 IS_RELEASE = "SCRIM_PRIVACY_SEQUENCES" in os.environ
 
 

@@ -231,6 +231,12 @@ class BudgetSettings(Section):
         "a model's name, such as person-192x112",
         pattern=MODEL_NAME,
     )
+    overlap: Literal["auto", "on", "off"] = setting(
+        "auto",
+        "find the person in one frame while the one before is composited, on two cores: more frames a "
+        "second. auto does so while frames take long",
+        "auto, on or off",
+    )
     reuse_masks: bool = setting(
         False,
         "when time is short, use a mask for the frames after its own too. A LEAK: where the person moves "

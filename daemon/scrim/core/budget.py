@@ -148,6 +148,17 @@ class Budget:
         self._strict = list(STRICT_S)
         self._failures.clear()
 
+    def measure_anew(self, now_s: float) -> None:
+        """From now on ``add`` is told other figures of the same work: those of before say nothing about them.
+
+        Args:
+            now_s: monotonic time, seconds.
+        """
+        self._before = self._climb = None
+        self._failures.clear()
+        self._times.start_over()
+        self._began_s, self._strict, self._skips = now_s, list(STRICT_S), 1
+
     def allowed_ms(self, level: Level | None = None) -> float:
         """What one frame may take at a level, the one in use by default.
 

@@ -17,7 +17,7 @@ REPEAT_INTERVAL_S = 0.1
 class Outlet:
     """Between the pipeline, which may fail or hang, and the sinks, which must always have a safe picture.
 
-    One thread puts, one thread takes, any thread may set the revision or the reason.
+    One thread puts at a time, one takes, any thread may set the revision or the reason.
 
     Args:
         painter: paints the placeholder.

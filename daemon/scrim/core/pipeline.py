@@ -1,4 +1,8 @@
-"""The path of one frame: shrink, segment, matte, composite. No threads, no input or output."""
+"""The path of one frame: shrink, segment, matte, composite. No threads, no input or output.
+
+It has two halves, so that the second of one frame may be done while the first of the next is. What goes from
+one to the other is a ``Found``, which owns all of it: no half ever sees anything of another frame.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -8,16 +12,20 @@ from scrim.core.composite.base import Background
 from scrim.core.composite.compositor import Compositor
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.finder import Looks, MaskFinder
+from scrim.core.found import Found
 from scrim.core.keep import KeepRegions
 from scrim.core.ladder import Level
 from scrim.core.matte import MatteMaker
-from scrim.core.pyramid import Pyramid
 from scrim.core.segment.base import Segmenter
 from scrim.core.stats import StageClock
 from scrim.core.subject import NO_WISHES, Subject, Wishes
+from scrim.errors import SegmentError
 from scrim.frame import Frame, FramePool, Mask, Matte, SafeFrame
 
 FULL_QUALITY = Level(0)
+
+AT_ONCE = 2
+"""So many frames may be between the two halves' beginning and end."""
 
 GAP_NS = 1_000_000_000
 """After so long without a mask, the matte starts anew."""
@@ -53,7 +61,10 @@ class Look:
 
 
 class Pipeline:
-    """Turns raw frames into safe ones. Used from one thread, but for ``swap``, ``degrade`` and ``forget``.
+    """Turns raw frames into safe ones, in two halves: ``find`` and ``compose``, or both in one: ``process``.
+
+    Each half is used from one thread at a time. Frames are composited in the order in which they were found.
+    ``swap``, ``degrade`` and ``forget`` may be called from any thread.
 
     Args:
         size: (width, height) in pixels of every frame, in and out.
@@ -65,12 +76,11 @@ class Pipeline:
         keep: parts of the room that are always shown.
 
     Attributes:
-        last_matte: of the last frame that was composited; valid until the next one is processed.
-        subject: who is shown.
-        why_hidden: why the last picture is the placeholder; None when it is not.
+        last_matte: of the last frame that was composited; valid until the next one is.
+        subject: who is shown; the first half's.
+        why_hidden: why the last picture is the placeholder; None when it is not. The second half's.
         reused: frames that an earlier frame's mask served.
         begun: frames that were begun, counted before the look is read.
-        ended: frames that were begun and are done with.
     """
 
     def __init__(
@@ -87,10 +97,10 @@ class Pipeline:
         self.clock = clock if clock is not None else StageClock()
         self.subject = Subject(size, keep)
         self.why_hidden: Reason | None = None
-        self.begun = self.ended = self.reused = 0
+        self.begun = self.reused = 0
         self._look = look
         self._level = FULL_QUALITY
-        self._pyramid = Pyramid(size)
+        self._between = [Found(size)]
         self._compositor = Compositor(size, pool)
         self._painter = PlaceholderPainter(size)
         self._nobody = self.last_matte = _empty_matte(size)
@@ -98,8 +108,10 @@ class Pipeline:
         self._small_finder = MaskFinder(size, small, self.clock) if small else None
         self._matte_maker: MatteMaker | None = None
         self._maker_key: tuple[tuple[int, ...], bool, bool, bool] | None = None
+        self._is_matte_made = False
         self._since_mask = 0
         self._is_to_forget = False
+        self._forgets_mattes = False
         self._mask_revision = look.revision
         self._mask_ns = 0
 
@@ -113,6 +125,13 @@ class Pipeline:
     def degrade(self, level: Level) -> None:
         """Work at this level of quality from the next frame on. May be called from any thread."""
         self._level = level
+
+    @property
+    def ended(self) -> int:
+        """So many of the frames begun first are done with, all of them."""
+        begun = self.begun
+        numbers = [found.number for found in tuple(self._between)]
+        return min((number - 1 for number in numbers if number), default=begun)
 
     @property
     def finder(self) -> MaskFinder | None:
@@ -130,7 +149,7 @@ class Pipeline:
         return self._look.background is not None and not self._look.is_raw
 
     def reset(self) -> None:
-        """Forget what earlier frames taught: the next frame stands for itself."""
+        """Forget what earlier frames taught: the next frame stands for itself. Only beside no ``find``."""
         self.subject.reset()
         self._forget_mattes()
 
@@ -139,9 +158,9 @@ class Pipeline:
         self._is_to_forget = True
 
     def _forget_mattes(self) -> None:
+        """The second half does when it comes to the next frame: it may be busy with the one before."""
         self._since_mask = 0
-        if self._matte_maker is not None:
-            self._matte_maker.reset()
+        self._forgets_mattes = True
 
     def _forget_after_gap(self, pts_ns: int) -> None:
         """What a mask said long ago says nothing of this frame."""
@@ -152,34 +171,82 @@ class Pipeline:
         """Make the safe picture of one frame, under one look from beginning to end.
 
         Returns:
-            The safe frame; None when every output buffer is still in use, and the frame is dropped.
+            The safe frame; None when every buffer is still in use, and the frame is dropped.
 
         Raises:
             SegmentError: no usable mask was found for this frame.
         """
-        self.begun += 1
-        try:
-            return self._process(frame, self._look, self._level)
-        finally:
-            self.ended = self.begun
+        found = self.find(frame)
+        return self.compose(found) if found is not None else None
 
-    def _process(self, frame: Frame, look: Look, level: Level) -> SafeFrame | None:
-        self.why_hidden = None
+    def find(self, frame: Frame) -> Found | None:
+        """The first half: see who is in the frame. Look and level are read once, here.
+
+        Returns:
+            What ``compose`` needs, and has to be given; None when every buffer is still in use, and the frame
+            is dropped.
+
+        Raises:
+            SegmentError: no usable mask was found for this frame.
+            LookupError: ``AT_ONCE`` frames were found and are not composited yet.
+        """
+        found = self._free()
+        found.begin(self.begun + 1)
+        self.begun += 1
+        found.follow(self._look, self._level)
+        is_found = False
+        try:
+            is_found = self._find(frame, found)
+        finally:
+            if not is_found:
+                found.let_go()
+        return found if is_found else None
+
+    def compose(self, found: Found) -> SafeFrame | None:
+        """The second half: make the safe picture, of what was found in one frame and nothing else.
+
+        Returns:
+            The safe frame; None when every output buffer is still in use, and the frame is dropped.
+
+        Raises:
+            SegmentError: no matte can be made of the mask.
+        """
+        try:
+            return self._compose(found)
+        finally:
+            found.let_go()
+
+    def _free(self) -> Found:
+        for found in self._between:
+            if not found.number:
+                return found
+        if len(self._between) == AT_ONCE:
+            raise LookupError(f"{AT_ONCE} frames wait to be composited already")
+        self._between.append(Found(self.size))
+        return self._between[-1]
+
+    def _find(self, frame: Frame, found: Found) -> bool:
+        """Fill ``found``; whether the frame goes on."""
+        look = found.look
         self._refresh(look)
         if look.is_raw or look.background is None:
             self.reset()
-            return self._without_effect(frame, look)
+            found.pyramid.load(frame)
+        elif not self._find_person(frame, found):
+            return False
+        found.forgets, self._forgets_mattes = self._forgets_mattes, False
+        return True
+
+    def _find_person(self, frame: Frame, found: Found) -> bool:
         self._forget_after_gap(frame.pts_ns)
-        self.subject.follow(look.wishes)
+        self.subject.follow(found.look.wishes)
         shown = self.subject.crop(frame)
         if shown is None:
-            return None
-        matte = self.last_matte = self._matte(shown, look, level)
-        if self.subject.is_hidden(frame.pts_ns):
-            return self._placeholder(Reason.NOBODY, look)
-        background = (look.coarse_background if level.blur_coarser else None) or look.background
-        with self.clock.stage("composite"):
-            return self._compositor.compose(self._pyramid, matte, background, look.revision)
+            return False
+        found.pyramid.load(shown)
+        self._find_mask(found)
+        found.is_hidden = self.subject.is_hidden(frame.pts_ns)
+        return True
 
     def _refresh(self, look: Look) -> None:
         """Forget what is to be forgotten, and take another model where the look brings one."""
@@ -190,36 +257,58 @@ class Pipeline:
             self._finder = look.finder
             self._forget_mattes()
 
-    def _without_effect(self, frame: Frame, look: Look) -> SafeFrame | None:
-        if look.is_raw:
-            return self._compositor.pass_raw(frame, look.revision)
-        return self._placeholder(Reason.EFFECT_OFF, look)
-
-    def _placeholder(self, reason: Reason, look: Look) -> SafeFrame:
-        self.why_hidden = reason
-        return self._painter.paint(reason, look.revision)
-
-    def _matte(self, frame: Frame, look: Look, level: Level) -> Matte:
-        self._pyramid.load(frame)
+    def _find_mask(self, found: Found) -> None:
+        look, level, pts_ns = found.look, found.level, found.frame.pts_ns
         finder = (self._small_finder if level.small_model else None) or self._finder
         if finder is None:
-            return self._nobody
+            return
         if self._may_reuse(look, level):
             self._since_mask += 1
             self.reused += 1
-            return self.last_matte
+            found.reuses = True
+            return
         self._since_mask = 0
-        found = finder.find(self._pyramid, look.looks if level.refine else 1)
-        mask = self.subject.choose(found, frame.pts_ns)
-        with self.clock.stage("matte"):
-            matte = self._maker(mask, look, level).matte(mask, self._pyramid)
-        self._since_mask, self._mask_revision, self._mask_ns = 1, look.revision, frame.pts_ns
-        return matte
+        mask = finder.find(found.pyramid, look.looks if level.refine else 1)
+        found.keep(self.subject.choose(mask, pts_ns))
+        self._since_mask, self._mask_revision, self._mask_ns = 1, look.revision, pts_ns
 
     def _may_reuse(self, look: Look, level: Level) -> bool:
         """Whether the last matte may serve this frame: by the local file's leave, without crop and change."""
         is_alike = look.revision == self._mask_revision and look.wishes.max_zoom == 1
         return look.reuse_masks and is_alike and 0 < self._since_mask < level.every
+
+    def _compose(self, found: Found) -> SafeFrame | None:
+        look = found.look
+        self.why_hidden = None
+        if found.forgets and self._matte_maker is not None:
+            self._matte_maker.reset()
+        if look.is_raw:
+            return self._compositor.pass_raw(found.frame, look.revision)
+        if look.background is None:
+            return self._placeholder(Reason.EFFECT_OFF, look)
+        matte = self.last_matte = self._matte(found)
+        if found.is_hidden:
+            return self._placeholder(Reason.NOBODY, look)
+        background = (look.coarse_background if found.level.blur_coarser else None) or look.background
+        with self.clock.stage("composite"):
+            return self._compositor.compose(found.pyramid, matte, background, look.revision)
+
+    def _placeholder(self, reason: Reason, look: Look) -> SafeFrame:
+        self.why_hidden = reason
+        return self._painter.paint(reason, look.revision)
+
+    def _matte(self, found: Found) -> Matte:
+        if found.reuses:
+            if not self._is_matte_made:
+                raise SegmentError("the mask that is to serve this frame too made no matte")
+            return self.last_matte
+        mask, self._is_matte_made = found.mask, False
+        if mask is None:
+            return self._nobody
+        with self.clock.stage("matte"):
+            matte = self._maker(mask, found.look, found.level).matte(mask, found.pyramid)
+        self._is_matte_made = True
+        return matte
 
     def _maker(self, mask: Mask, look: Look, level: Level) -> MatteMaker:
         refine = look.refine and level.refine

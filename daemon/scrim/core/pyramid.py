@@ -42,12 +42,16 @@ class Pyramid:
         self._frame = frame
         self._ready = [0] * 3
 
+    def unload(self) -> None:
+        """Let the frame go: whoever made it may have its buffer back."""
+        self._frame = None
+
     @property
     def frame(self) -> Frame:
         """The frame that was loaded last.
 
         Raises:
-            LookupError: none was.
+            LookupError: none was, or it was let go.
         """
         if self._frame is None:
             raise LookupError("no frame was loaded")

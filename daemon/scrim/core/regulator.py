@@ -1,5 +1,6 @@
 """Keeps filtering within its budget, and says so when it is not."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -9,10 +10,13 @@ from scrim.core.budget import Budget, Change, Level, ladder
 from scrim.core.events import Event, FilterMonitor, StateWatch
 from scrim.core.health import HealthReader
 from scrim.core.outlet import Outlet
+from scrim.core.overlap import Overlap, usable_cores
 from scrim.core.pipeline import FULL_QUALITY, Pipeline
 
 if TYPE_CHECKING:
     from scrim.config import Settings
+
+logger = logging.getLogger(__name__)
 
 HEALTH_INTERVAL_S = 1.0
 """How often the board's temperature and supply are read."""
@@ -21,7 +25,9 @@ HEALTH_INTERVAL_S = 1.0
 class Regulator:
     """Takes the time of each processed frame, chooses the level of quality, and reports heavy filtering.
 
-    ``processed`` is the pipeline thread's, ``step`` the supervisor's, the others anybody's.
+    It also says whether frames are to overlap. Then the budget is held by the longer of a frame's two halves,
+    for that one decides how many frames there can be; what is reported as heavy is still both together.
+    ``step`` is the supervisor's, the others anybody's.
 
     Args:
         settings: budget and reporting are used.
@@ -32,6 +38,7 @@ class Regulator:
         notify: is given the events of the reporting period.
         has_small_model: a smaller model is loaded.
         health: reads temperature and supply.
+        cores: that this process may use; None asks the system.
     """
 
     def __init__(
@@ -45,6 +52,7 @@ class Regulator:
         *,
         has_small_model: bool = False,
         health: HealthReader | None = None,
+        cores: int | None = None,
     ) -> None:
         self._frame_rate = frame_rate
         self._pipeline = pipeline
@@ -57,7 +65,13 @@ class Regulator:
         self._lock = threading.Lock()
         self._settings = settings
         self._budget = self._make_budget(settings)
+        self._overlap = Overlap(settings.budget.overlap, usable_cores() if cores is None else cores)
         self._monitor = _make_monitor(settings, frame_rate)
+
+    @property
+    def is_overlapping(self) -> bool:
+        """Whether the person is to be found in one frame while the one before is composited."""
+        return self._overlap.is_on
 
     @property
     def level(self) -> Level:
@@ -91,13 +105,24 @@ class Regulator:
             self._use(self._budget.level)
             self._watch.level(self._budget.level.number)
 
-    def processed(self, processing_ms: float) -> None:
-        """Take the time that one frame took, from being taken to being finished."""
+    def processed(self, finding_ms: float, composing_ms: float = 0.0) -> None:
+        """Take the time that one frame took, each of its halves from being begun to being finished."""
         with self._lock:
-            now_s = time.monotonic()
-            self._monitor.add(processing_ms, now_s)
-            if self._settings.budget.is_adaptive:
-                self._apply(self._budget.add(processing_ms, now_s))
+            now_s, both_ms = time.monotonic(), finding_ms + composing_ms
+            self._monitor.add(both_ms, now_s)
+            if self._heed_overlap(both_ms, now_s) or not self._settings.budget.is_adaptive:
+                return
+            spent_ms = max(finding_ms, composing_ms) if self._overlap.is_on else both_ms
+            self._apply(self._budget.add(spent_ms, now_s))
+
+    def _heed_overlap(self, both_ms: float, now_s: float) -> bool:
+        """Whether frames begin to overlap, or cease to; then they are measured in another way."""
+        budget = self._settings.processing_budget_per_frame / 100
+        if not self._overlap.add(both_ms * self._frame_rate / 1000, budget, now_s):
+            return False
+        logger.info("pipeline: %s", "two frames at once" if self._overlap.is_on else "one frame at a time")
+        self._budget.measure_anew(now_s)
+        return True
 
     def step(self) -> None:
         """Look at the board's health and at the reporting period; about four times a second."""

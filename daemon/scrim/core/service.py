@@ -286,7 +286,10 @@ def _start_filtering(
     def failed(error: SegmentError) -> None:
         output.observers.notify(filter_failed(error))
 
-    loop = PipelineLoop(pipeline, mailbox, outlet, regulator.processed, failed)
+    loop = PipelineLoop(
+        pipeline, mailbox, outlet, regulator.processed, failed, lambda: regulator.is_overlapping
+    )
+    stack.enter_context(running("composite", loop.finish, loop.close))
     stack.enter_context(running("pipeline", loop.step, mailbox.close))
     stack.enter_context(running("models", store.step, store.close))
     return _Filtering(models, pipeline, mailbox, loop, regulator, control, desk, model_desk)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
@@ -57,6 +58,62 @@ class Latest(Generic[T]):
         """Wake whoever waits; from now on ``get`` does not wait."""
         with self._condition:
             self._closed = True
+            self._condition.notify_all()
+
+
+class Handover(Generic[T]):
+    """Work that one thread begins and another finishes, in the order in which it was begun."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition(threading.Lock())
+        self._waiting: deque[T] = deque()
+        self._unfinished = 0
+        self._closed = False
+
+    def wait_for_room(self, most: int, timeout_s: float) -> bool:
+        """Wait until no more than ``most`` pieces of work are unfinished.
+
+        Returns:
+            Whether it is so; False after ``timeout_s``, and once it is closed.
+        """
+        if self._unfinished <= most:
+            return True
+        with self._condition:
+            self._condition.wait_for(lambda: self._closed or self._unfinished <= most, timeout_s)
+            return self._unfinished <= most
+
+    def put(self, work: T) -> None:
+        """Hand over; never waits."""
+        with self._condition:
+            self._unfinished += 1
+            self._waiting.append(work)
+            self._condition.notify_all()
+
+    @contextmanager
+    def take(self, timeout_s: float) -> Iterator[T | None]:
+        """The oldest piece of work, finished when the block ends; waits for one if need be.
+
+        Gives None after ``timeout_s``, and once it is closed.
+        """
+        with self._condition:
+            self._condition.wait_for(lambda: self._closed or self._waiting, timeout_s)
+            work = self._waiting.popleft() if self._waiting and not self._closed else None
+        try:
+            yield work
+        finally:
+            if work is not None:
+                self._finished()
+
+    def close(self) -> None:
+        """Wake whoever waits; what waits stays unfinished."""
+        with self._condition:
+            self._closed = True
+            self._waiting.clear()
+            self._condition.notify_all()
+
+    def _finished(self) -> None:
+        with self._condition:
+            self._unfinished -= 1
             self._condition.notify_all()
 
 

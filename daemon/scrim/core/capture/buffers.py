@@ -5,8 +5,8 @@ import time
 from scrim.frame import Frame, FramePool, Plane, Planes
 
 FRAMES_OUT = 6
-"""Frames of one source that may be alive at once: one each being captured, waiting, processed and kept as the
-previous one, and two to spare."""
+"""Frames of one source that may be alive at once: one each being captured, waiting, looked at and composited,
+and two to spare."""
 
 _STAMP_AGE_NS = 1_000_000_000
 """A driver's time stamp older than this is of another clock."""
