@@ -108,7 +108,7 @@ class SimulatedCore:
                 "image_error": None,
                 "fit": "cover",
             },
-            "quality": {"level": 0, "reason": None},
+            "quality": {"level": 0, "reason": None, "is_overlapping": False},
             "is_somebody_there": self._is_somebody_there,
             "coverage": 0.31,
             "sinks": [],

@@ -199,7 +199,11 @@ class StandInCore:
                 "image_error": None,
                 "fit": replacement.fit,
             },
-            "quality": {"level": self.quality_level, "reason": "time" if self.quality_level else None},
+            "quality": {
+                "level": self.quality_level,
+                "reason": "time" if self.quality_level else None,
+                "is_overlapping": False,
+            },
             "is_somebody_there": self.is_somebody_there,
             "coverage": 0.31,
             "sinks": self.sinks,  # type: ignore[typeddict-item]

@@ -46,6 +46,7 @@ PROMISED = {
     "scrim_segmentations_skipped",
     "scrim_quality_level",
     "scrim_quality_reason",
+    "scrim_overlapping",
     "scrim_filter_cpu_ratio",
     "scrim_processing_budget_ratio",
     "scrim_camera_enabled",

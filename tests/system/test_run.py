@@ -154,9 +154,10 @@ def placeholder(reason: Reason) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(painted.i420.copy(), cv2.COLOR_YUV2BGR_I420), np.uint8)
 
 
-def test_a_run_from_its_first_frame_to_its_last(start: Start, tmp_path: Path):
+@pytest.mark.parametrize("overlap", ["auto", "on"])
+def test_a_run_from_its_first_frame_to_its_last(start: Start, tmp_path: Path, overlap: str):
     out = tmp_path / "out.mkv"
-    running = start("run", *SETTINGS, "--set", f'sinks=["file:{out}"]')
+    running = start("run", *SETTINGS, "--set", f'sinks=["file:{out}"]', "--set", f"budget.overlap={overlap}")
     with urllib.request.urlopen(running.address(), timeout=PATIENCE_S) as answer:
         assert answer.status == 200
     with running.client() as client:
@@ -164,6 +165,7 @@ def test_a_run_from_its_first_frame_to_its_last(start: Start, tmp_path: Path):
         status = client.status()
         assert status["camera"]["caps"].startswith("160x120@")
         assert status["effect"]["effect"] == "color"
+        assert status["quality"]["is_overlapping"] or overlap == "auto"
         assert [sink["state"] for sink in status["sinks"]] == ["open", "open"]
         until(lambda: client.status()["frames"]["delivered"] >= 10)
     children = running.children()
@@ -183,8 +185,9 @@ def test_a_run_from_its_first_frame_to_its_last(start: Start, tmp_path: Path):
     )
 
 
-def test_settings_change_while_it_runs(start: Start, tmp_path: Path):
-    running = start("core", *SETTINGS)
+@pytest.mark.parametrize("overlap", ["auto", "on"])
+def test_settings_change_while_it_runs(start: Start, tmp_path: Path, overlap: str):
+    running = start("core", *SETTINGS, "--set", f"budget.overlap={overlap}")
     with running.client() as client:
         running.until_status(client, "state", is_="running")
         assert (

@@ -106,6 +106,19 @@ def test_an_overload_costs_quality_within_two_seconds_and_says_why(camera):
     assert (camera.budget.level, camera.budget.reason) == (camera.changes[-1].level, "time")
 
 
+def test_times_of_another_measure_are_judged_by_themselves(camera):
+    camera.run(20)
+    camera.load = 1.3
+    camera.run(0.4)
+    camera.budget.measure_anew(camera.now_s)
+    camera.load = 0.9
+    assert camera.run(60) == [], "what was measured before says nothing"
+    camera.load = 2.0
+    camera.budget.measure_anew(camera.now_s)
+    begin_s = camera.now_s
+    assert camera.run(5)[0].since_s - begin_s <= 2
+
+
 def test_full_quality_comes_back_after_half_a_minute_of_room(camera):
     camera.run(20)
     camera.load = 5.0

@@ -467,8 +467,11 @@ class Slow:
         )
         self.mailbox: Latest[Frame] = Latest()
         self.outlet = Outlet(PlaceholderPainter(CAPS.size), CAPS.frame_interval_s, lambda: self.now_ns)
-        self.loop = PipelineLoop(self.pipeline, self.mailbox, self.outlet, self.taken_ms.append)
+        self.loop = PipelineLoop(self.pipeline, self.mailbox, self.outlet, self._take)
         self.slow_down(every)
+
+    def _take(self, finding_ms: float, composing_ms: float) -> None:
+        self.taken_ms.append(finding_ms + composing_ms)
 
     def slow_down(self, every: int) -> None:
         self.pipeline.degrade(Level(4, refine=False, every=every))

@@ -35,6 +35,7 @@ PROMISED = {
     "picture_age_ms",
     "quality_level",
     "quality_reason",
+    "is_overlapping",
     "matte_coverage",
     "consumers",
     "temperature_c",

@@ -294,8 +294,10 @@ def test_framing_off_leaves_frames_untouched():
     pipeline = make(ScriptedSegmenter([people(30)], MODEL), wishing())
     for number in range(60):
         frame = at(number / 30)
-        pipeline.process(frame)
-        assert pipeline._pyramid.frame is frame
+        found = pipeline.find(frame)
+        assert found is not None
+        assert found.frame is frame
+        pipeline.compose(found)
 
 
 @pytest.mark.parametrize("look", [Look(2, None), Look(2, None, is_raw=True)], ids=["off", "raw"])

@@ -1,6 +1,7 @@
 """The hot path allocates nothing of a frame's size, whatever is switched on."""
 
 import tracemalloc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from scrim.core.composite.base import Background
 from scrim.core.composite.blur import BlurBackground
 from scrim.core.composite.replace import PictureBackground, color_picture, fitted_picture
+from scrim.core.found import Found
 from scrim.core.keep import KeepRegions, Rectangle
 from scrim.core.ladder import Level
 from scrim.core.pipeline import Look, Pipeline
@@ -67,9 +69,22 @@ PICTURES = [noise(LARGE, seed).planes for seed in range(8)]
 KEPT = KeepRegions([Rectangle(0.1, 0.5, 0.2, 0.5)])
 
 
+def two_at_once(pipeline: Pipeline) -> Callable[[Frame], object]:
+    """As ``process``, but each frame is composited after the next one's person was found."""
+    waiting: list[Found | None] = []
+
+    def process(frame: Frame) -> None:
+        waiting.append(pipeline.find(frame))
+        if len(waiting) == 2 and (found := waiting.pop(0)) is not None:
+            pipeline.compose(found)
+
+    return process
+
+
+@pytest.mark.parametrize("overlaps", [False, True], ids=["", "overlapped"])
 @pytest.mark.parametrize("keep", [None, KEPT], ids=["", "keep"])
 @pytest.mark.parametrize("name", COSTS)
-def test_a_frame_costs_no_memory_of_a_frame_s_size(name: str, keep: KeepRegions | None):
+def test_a_frame_costs_no_memory_of_a_frame_s_size(name: str, keep: KeepRegions | None, *, overlaps: bool):
     look, level = COSTS[name]
     masks = moving_person(8)
     small = ScriptedSegmenter([mask[::2, ::2].copy() for mask in masks * 8], (128, 72))
@@ -83,15 +98,16 @@ def test_a_frame_costs_no_memory_of_a_frame_s_size(name: str, keep: KeepRegions 
     )
     pipeline.degrade(level)
     frames = [Frame(PICTURES[n % 8], n * 33_000_000, n) for n in range(32)]
+    process = two_at_once(pipeline) if overlaps else pipeline.process
     for frame in frames[:24]:
-        pipeline.process(frame)
+        process(frame)
     grown_bytes = []
     tracemalloc.start()
     try:
         for frame in frames[24:]:
             before, _ = tracemalloc.get_traced_memory()
             tracemalloc.reset_peak()
-            pipeline.process(frame)
+            process(frame)
             grown_bytes.append(tracemalloc.get_traced_memory()[1] - before)
     finally:
         tracemalloc.stop()

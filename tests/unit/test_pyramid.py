@@ -154,3 +154,12 @@ def test_what_an_enlarged_plane_shrinks_to_follows_without_enlarging_it(rows: in
     assert np.array_equal(smoothed, shrunk)
     with pytest.raises(ValueError, match="not as wide and high"):
         planes.smooth(smoothed, source[1:])
+
+
+def test_a_frame_that_was_let_go_is_gone():
+    pyramid = Pyramid((16, 8))
+    pyramid.load(noise((16, 8)))
+    pyramid.luma(2)
+    pyramid.unload()
+    with pytest.raises(LookupError):
+        pyramid.luma(2)

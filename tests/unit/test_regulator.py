@@ -52,7 +52,9 @@ class NotingOutlet(Outlet):
 class Rig:
     """A regulator, what it moves and what it says; frames take as long as a level makes them."""
 
-    def __init__(self, clock: Clock, sysfs: Path, patch: Mapping[str, Any], *, has_small_model: bool) -> None:
+    def __init__(
+        self, clock: Clock, sysfs: Path, patch: Mapping[str, Any], *, has_small_model: bool, cores: int
+    ) -> None:
         self.clock = clock
         self.settings = Settings().patched(patch)
         look = Look(1, PictureBackground(color_picture("#008080", SIZE)))
@@ -68,6 +70,7 @@ class Rig:
             self.events.append,
             has_small_model=has_small_model,
             health=HealthReader(sysfs),
+            cores=cores,
         )
 
     def run(self, seconds: float, full_ms: float) -> None:
@@ -115,8 +118,10 @@ def supply(tmp_path: Path) -> Path:
     return monitor / "in0_lcrit_alarm"
 
 
-def make(clock: Clock, sysfs: Path, patch: Mapping[str, Any] | None = None, *, small: bool = False) -> Rig:
-    return Rig(clock, sysfs, patch or {}, has_small_model=small)
+def make(
+    clock: Clock, sysfs: Path, patch: Mapping[str, Any] | None = None, *, small: bool = False, cores: int = 1
+) -> Rig:
+    return Rig(clock, sysfs, patch or {}, has_small_model=small, cores=cores)
 
 
 def test_with_time_enough_nothing_changes(clock: Clock, tmp_path: Path) -> None:
@@ -325,3 +330,67 @@ def test_the_budget_and_the_outlet_follow_what_the_camera_delivers(clock: Clock,
     level = rig.pipeline.level
     rig.regulator.retime(RATE)
     assert rig.pipeline.level == level, "the same rate is no news"
+
+
+def two_halves(rig: Rig, seconds: float, finding_ms: float, composing_ms: float) -> None:
+    end_s = rig.clock.now_s + seconds
+    while rig.clock.now_s < end_s:
+        rig.regulator.processed(finding_ms, composing_ms)
+        rig.clock.now_s += rig.pipeline.level.every / RATE
+
+
+def test_on_two_cores_frames_overlap_before_quality_gives_way(clock: Clock, tmp_path: Path) -> None:
+    rig = make(clock, tmp_path, cores=2)
+    two_halves(rig, 120, 15, 12)
+    assert rig.regulator.is_overlapping
+    assert rig.pipeline.level == Level(0)
+    assert rig.events == []
+
+
+def test_on_one_core_quality_gives_way_at_once(clock: Clock, tmp_path: Path) -> None:
+    rig = make(clock, tmp_path, cores=1)
+    two_halves(rig, 5, 15, 12)
+    assert not rig.regulator.is_overlapping
+    assert rig.pipeline.level.number > 0
+
+
+def test_while_frames_overlap_the_longer_half_is_held_against_the_budget(
+    clock: Clock, tmp_path: Path
+) -> None:
+    for finding_ms, composing_ms in ((30, 12), (12, 30)):
+        rig = make(clock, tmp_path, cores=2)
+        two_halves(rig, 3, finding_ms, composing_ms)
+        assert rig.regulator.is_overlapping
+        assert rig.pipeline.level.number > 0
+        assert rig.said("level_changed")[0]["reason"] == "time"
+
+
+def test_what_is_reported_as_heavy_is_both_halves(clock: Clock, tmp_path: Path) -> None:
+    rig = make(clock, tmp_path, {"processing_budget_per_frame": 100}, cores=2)
+    for _ in range(4):
+        two_halves(rig, 1.1, 15, 14)
+        rig.regulator.step()
+    assert rig.regulator.is_overlapping
+    assert rig.pipeline.level == Level(0)
+    assert rig.said("filter_frame_duration_high")[-1]["avg_filter_duration_ms"] == pytest.approx(29)
+
+
+def test_overlapping_ends_when_there_is_time_enough(clock: Clock, tmp_path: Path) -> None:
+    rig = make(clock, tmp_path, cores=2)
+    two_halves(rig, 5, 12, 12)
+    assert rig.regulator.is_overlapping
+    two_halves(rig, 15, 2, 2)
+    assert not rig.regulator.is_overlapping
+    two_halves(rig, 60, 7, 7)
+    assert not rig.regulator.is_overlapping
+    assert rig.pipeline.level == Level(0)
+
+
+@pytest.mark.parametrize(("mode", "is_on"), [("on", True), ("off", False)])
+def test_the_settings_say_whether_frames_overlap(
+    clock: Clock, tmp_path: Path, mode: str, is_on: bool
+) -> None:
+    rig = make(clock, tmp_path, {"budget": {"overlap": mode}}, cores=2)
+    for finding_ms in (1, 60, 1):
+        two_halves(rig, 20, finding_ms, 1)
+        assert rig.regulator.is_overlapping == is_on

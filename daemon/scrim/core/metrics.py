@@ -58,6 +58,7 @@ class Figures:
         error_count: see :class:`ErrorCount`.
         quality_level: 0 is full quality.
         quality_reason: time, temperature or under-voltage; None at full quality.
+        is_overlapping: the person is found in one frame while the one before is composited.
         matte_coverage: share of the picture that is person, 0 to 1.
         settings_revision: counts up with each change.
     """
@@ -81,6 +82,7 @@ class Figures:
     error_count: int = 0
     quality_level: int = 0
     quality_reason: str | None = None
+    is_overlapping: bool = False
     matte_coverage: float | None = None
     settings_revision: int = 0
 

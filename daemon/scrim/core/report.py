@@ -29,6 +29,7 @@ from scrim.local.status import (
     FetchStatus,
     FramesStatus,
     ModelStatus,
+    QualityStatus,
     SafeModeStatus,
     SinkStatus,
     StagesStatus,
@@ -117,12 +118,20 @@ class Report:
             "stages_ms": self._stages(),
             "model": self._model_status(),
             "effect": _effect(in_effect.settings, self._parts.control.missing),
-            "quality": {"level": self._parts.regulator.level.number, "reason": self._parts.regulator.reason},
+            "quality": self._quality(),
             "is_somebody_there": self._is_somebody_there(),
             "coverage": round(self._coverage(), 3),
             "sinks": [_sink(sink) for sink in self._parts.sinks],
             "rss_mb": _rss_mb(),
             "safe_mode": self._safe_mode(),
+        }
+
+    def _quality(self) -> QualityStatus:
+        regulator = self._parts.regulator
+        return {
+            "level": regulator.level.number,
+            "reason": regulator.reason,
+            "is_overlapping": regulator.is_overlapping,
         }
 
     def _is_somebody_there(self) -> bool:
@@ -188,6 +197,7 @@ class Report:
             error_count=parts.errors.total,
             quality_level=parts.regulator.level.number,
             quality_reason=parts.regulator.reason,
+            is_overlapping=parts.regulator.is_overlapping,
             matte_coverage=self._coverage(),
             settings_revision=parts.control.in_effect.revision,
         )

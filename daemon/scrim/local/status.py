@@ -124,10 +124,14 @@ class EffectStatus(TypedDict):
 
 
 class QualityStatus(TypedDict):
-    """The budget's level: 0 is full quality; ``reason`` is time, temperature or under-voltage."""
+    """The budget's level: 0 is full quality; ``reason`` is time, temperature or under-voltage.
+
+    ``is_overlapping`` says whether the person is found in one frame while the one before is composited.
+    """
 
     level: int
     reason: str | None
+    is_overlapping: bool
 
 
 class SinkStatus(TypedDict):

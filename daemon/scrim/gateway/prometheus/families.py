@@ -73,6 +73,7 @@ class _Row:
 
 _GAUGES = (
     _Row("scrim_quality_level", "Step of the time budget's ladder; 0 is full quality.", "quality_level"),
+    _Row("scrim_overlapping", "1 while two frames are worked on at once.", "is_overlapping"),
     _Row("scrim_matte_coverage_ratio", "Share of the picture that is person.", "matte_coverage"),
     _Row("scrim_picture_age_seconds", "Age of the camera picture that goes out.", "picture_age_ms", 1e-3),
     _Row("scrim_config_revision", "Counts up with each change of settings.", "settings_revision"),
