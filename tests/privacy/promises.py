@@ -131,7 +131,10 @@ def check_run(schedule: Schedule, record: Record, folder: Path, sights: Mapping[
             _promise(output.sequence in record.good, "P2", "no usable mask, and yet composited", output)
             is_seen = output.sequence in sights or not schedule.has_model
             _promise(is_seen, "P2", "a frame that was to be skipped", output)
-            _check_pixels(record, output, folder, sights.get(output.sequence))
+            sight = sights.get(output.sequence)
+            is_whole = sight is None or sight.settings == record.settings[output.revision]
+            _promise(is_whole, "P5", "the settings changed within the frame", output)
+            _check_pixels(record, output, folder, sight)
 
 
 def _check_time(output: Output, first_ns: dict[tuple[int, int], int], newest: int) -> None:

@@ -45,6 +45,7 @@ class Pyramid:
     def unload(self) -> None:
         """Let the frame go: whoever made it may have its buffer back."""
         self._frame = None
+        self._ready = [0] * 3
 
     @property
     def frame(self) -> Frame:
