@@ -176,6 +176,7 @@ def test_a_camera_switched_off_and_on_is_told_apart_from_a_lost_one(core: Core) 
         client.request("events")
         asking.set({"camera": {"isEnabled": False}})
         until(lambda: asking.status()["camera"]["state"] == "off")
+        until(lambda: asking.status()["state"] == "off")
         status, metrics = asking.status(), asking.request("metrics")
         assert (status["state"], status["placeholder_reason"]) == ("off", "privacy")
         assert status["camera"]["closed_by"] == ["settings"]
