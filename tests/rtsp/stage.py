@@ -126,6 +126,15 @@ async def streaming(path: Path, what: Plan) -> AsyncIterator[RtspPart]:
         await asyncio.wait({running})
 
 
+@contextlib.asynccontextmanager
+async def served(path: Path, what: Plan | None = None) -> AsyncIterator[tuple[FeedCore, RtspPart]]:
+    """A core, and a part that streams it, for no longer than a test may take."""
+    what = what or plan()
+    with core_at(path, (what.width, what.height)) as core:
+        async with asyncio.timeout(PATIENCE_S), streaming(path, what) as part:
+            yield core, part
+
+
 async def until(condition: Callable[[], object], deadline_s: float = PATIENCE_S) -> float:
     """Poll until it holds; the seconds that it took."""
     loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from scrim.gateway.rtsp.plan import plan_of
 
 from .players import playing
 from .raw import connected, digest
-from .stage import PATIENCE_S, SIZE, core_at, plan, streaming, until
+from .stage import SIZE, plan, served, until
 
 PASSWORD = "correct-horse-battery"
 TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
@@ -24,15 +24,14 @@ TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
 @pytest.mark.parametrize("kind", ["ffmpeg tcp", "gst udp"])
 def test_who_knows_the_password_watches(place: Path, kind: str) -> None:
     async def scenario() -> None:
-        with core_at(place):
-            async with asyncio.timeout(PATIENCE_S), streaming(place, plan(password=PASSWORD)) as part:
-                url = (part.url or "").replace("://", f"://viewer:{PASSWORD}@")
-                async with playing(url, SIZE, kind) as player:
-                    await player.number()
-                wrong = (part.url or "").replace("://", "://viewer:another-horse@")
-                async with playing(wrong, SIZE, kind) as player:
-                    with pytest.raises(asyncio.IncompleteReadError):
-                        await player.picture()
+        async with served(place, plan(password=PASSWORD)) as (_, part):
+            url = (part.url or "").replace("://", f"://viewer:{PASSWORD}@")
+            async with playing(url, SIZE, kind) as player:
+                await player.number()
+            wrong = (part.url or "").replace("://", "://viewer:another-horse@")
+            async with playing(wrong, SIZE, kind) as player:
+                with pytest.raises(asyncio.IncompleteReadError):
+                    await player.picture()
 
     asyncio.run(scenario())
 
@@ -40,26 +39,24 @@ def test_who_knows_the_password_watches(place: Path, kind: str) -> None:
 @pytest.mark.usefixtures("support")
 def test_the_password_is_never_sent_and_nothing_goes_without_it(place: Path) -> None:
     async def scenario() -> None:
-        with core_at(place) as core:
-            async with (
-                asyncio.timeout(PATIENCE_S),
-                streaming(place, plan(password=PASSWORD)) as part,
-                connected(part.url or "") as client,
-            ):
-                stream = f"{client.url}/stream=0"
-                asked = await client.ask("DESCRIBE")
-                challenge = asked.headers["WWW-Authenticate"]
-                assert (asked.status, challenge[:6], asked.body) == (401, "Digest", "")
-                assert (await client.ask("SETUP", stream, Transport=TCP)).status == 401
-                assert (await client.ask("PLAY")).status in {401, 454}
-                basic = "Basic " + base64.b64encode(f"viewer:{PASSWORD}".encode()).decode()
-                assert (await client.ask("DESCRIBE", Authorization=basic)).status == 401
-                for user, password in (("viewer", "wrong"), ("scrim", PASSWORD), ("viewer", "")):
-                    tried = digest(challenge, "DESCRIBE", client.url, user, password)
-                    assert (await client.ask("DESCRIBE", Authorization=tried)).status == 401
-                assert core.subscribers == 0
-                right = digest(challenge, "DESCRIBE", client.url, "viewer", PASSWORD)
-                assert (await client.ask("DESCRIBE", Authorization=right)).status == 200
+        async with (
+            served(place, plan(password=PASSWORD)) as (core, part),
+            connected(part.url or "") as client,
+        ):
+            stream = f"{client.url}/stream=0"
+            asked = await client.ask("DESCRIBE")
+            challenge = asked.headers["WWW-Authenticate"]
+            assert (asked.status, challenge[:6], asked.body) == (401, "Digest", "")
+            assert (await client.ask("SETUP", stream, Transport=TCP)).status == 401
+            assert (await client.ask("PLAY")).status in {401, 454}
+            basic = "Basic " + base64.b64encode(f"viewer:{PASSWORD}".encode()).decode()
+            assert (await client.ask("DESCRIBE", Authorization=basic)).status == 401
+            for user, password in (("viewer", "wrong"), ("scrim", PASSWORD), ("viewer", "")):
+                tried = digest(challenge, "DESCRIBE", client.url, user, password)
+                assert (await client.ask("DESCRIBE", Authorization=tried)).status == 401
+            assert core.subscribers == 0
+            right = digest(challenge, "DESCRIBE", client.url, "viewer", PASSWORD)
+            assert (await client.ask("DESCRIBE", Authorization=right)).status == 200
 
     asyncio.run(scenario())
 
@@ -71,18 +68,16 @@ def test_the_password_stands_in_no_command_line_environment_or_log(
     caplog.set_level(logging.DEBUG)
 
     async def scenario() -> None:
-        with core_at(place):
-            async with (
-                asyncio.timeout(PATIENCE_S),
-                streaming(place, plan(password=PASSWORD)) as part,
-                connected(part.url or "") as client,
-            ):
-                for file in ("cmdline", "environ"):
-                    assert PASSWORD.encode() not in Path(f"/proc/{part.pid}/{file}").read_bytes()
-                challenge = (await client.ask("DESCRIBE")).headers["WWW-Authenticate"]
-                right = digest(challenge, "DESCRIBE", client.url, "viewer", PASSWORD)
-                assert (await client.ask("DESCRIBE", Authorization=right)).status == 200
-                assert PASSWORD not in repr(part.figures)
+        async with (
+            served(place, plan(password=PASSWORD)) as (_, part),
+            connected(part.url or "") as client,
+        ):
+            for file in ("cmdline", "environ"):
+                assert PASSWORD.encode() not in Path(f"/proc/{part.pid}/{file}").read_bytes()
+            challenge = (await client.ask("DESCRIBE")).headers["WWW-Authenticate"]
+            right = digest(challenge, "DESCRIBE", client.url, "viewer", PASSWORD)
+            assert (await client.ask("DESCRIBE", Authorization=right)).status == 200
+            assert PASSWORD not in repr(part.figures)
 
     asyncio.run(scenario())
     assert caplog.records
@@ -93,23 +88,21 @@ def test_the_password_stands_in_no_command_line_environment_or_log(
 @pytest.mark.usefixtures("support")
 def test_clients_can_do_nothing_but_watch(place: Path) -> None:
     async def scenario() -> None:
-        with core_at(place):
-            async with (
-                asyncio.timeout(PATIENCE_S),
-                streaming(place, plan()) as part,
-                connected(part.url or "") as client,
-            ):
-                url, stream = client.url, f"{client.url}/stream=0"
-                assert (await client.ask("ANNOUNCE", Content_Type="application/sdp")).status == 400
-                assert (await client.ask("RECORD")).status >= 400
-                for other in ("", "/", "/other", "/scrim/../etc"):
-                    assert (await client.ask("DESCRIBE", url.replace("/scrim", other))).status == 404
-                assert (await client.ask("DESCRIBE")).status == 200
-                multicast = "RTP/AVP;multicast;destination=239.1.2.3;port=5000-5001"
-                assert (await client.ask("SETUP", stream, Transport=multicast)).status == 461
-                elsewhere = "RTP/AVP;unicast;client_port=5000-5001;destination=192.0.2.1"
-                answer = await client.ask("SETUP", stream, Transport=elsewhere)
-                assert "192.0.2.1" not in answer.headers["Transport"]
+        async with (
+            served(place) as (_, part),
+            connected(part.url or "") as client,
+        ):
+            url, stream = client.url, f"{client.url}/stream=0"
+            assert (await client.ask("ANNOUNCE", Content_Type="application/sdp")).status == 400
+            assert (await client.ask("RECORD")).status >= 400
+            for other in ("", "/", "/other", "/scrim/../etc"):
+                assert (await client.ask("DESCRIBE", url.replace("/scrim", other))).status == 404
+            assert (await client.ask("DESCRIBE")).status == 200
+            multicast = "RTP/AVP;multicast;destination=239.1.2.3;port=5000-5001"
+            assert (await client.ask("SETUP", stream, Transport=multicast)).status == 461
+            elsewhere = "RTP/AVP;unicast;client_port=5000-5001;destination=192.0.2.1"
+            answer = await client.ask("SETUP", stream, Transport=elsewhere)
+            assert "192.0.2.1" not in answer.headers["Transport"]
 
     asyncio.run(scenario())
 
@@ -119,19 +112,17 @@ def test_no_web_page_gets_in_through_a_tunnel(place: Path) -> None:
     """RTSP in HTTP is what a page could speak, under a name that it rebinds to loopback."""
 
     async def scenario() -> None:
-        with core_at(place) as core:
-            async with (
-                asyncio.timeout(PATIENCE_S),
-                streaming(place, plan()) as part,
-                connected(part.url or "") as client,
-            ):
-                head = "HTTP/1.1\r\nHost: evil.example\r\nx-sessioncookie: 1\r\n"
-                client.writer.write(f"GET /scrim {head}Accept: application/x-rtsp-tunnelled\r\n\r\n".encode())
-                reading = asyncio.create_task(client.reader.read(1))
-                await asyncio.wait({reading}, timeout=1.5)
-                assert not reading.done() or reading.result() == b"", "silence, or hung up on"
-                assert core.subscribers == 0
-                reading.cancel()
+        async with (
+            served(place) as (core, part),
+            connected(part.url or "") as client,
+        ):
+            head = "HTTP/1.1\r\nHost: evil.example\r\nx-sessioncookie: 1\r\n"
+            client.writer.write(f"GET /scrim {head}Accept: application/x-rtsp-tunnelled\r\n\r\n".encode())
+            reading = asyncio.create_task(client.reader.read(1))
+            await asyncio.wait({reading}, timeout=1.5)
+            assert not reading.done() or reading.result() == b"", "silence, or hung up on"
+            assert core.subscribers == 0
+            reading.cancel()
 
     asyncio.run(scenario())
 
@@ -139,16 +130,15 @@ def test_no_web_page_gets_in_through_a_tunnel(place: Path) -> None:
 @pytest.mark.usefixtures("support")
 def test_a_body_above_the_limit_is_refused(place: Path) -> None:
     async def scenario() -> None:
-        with core_at(place):
-            async with asyncio.timeout(PATIENCE_S), streaming(place, plan()) as part:
-                async with connected(part.url or "") as client:
-                    head = f"SET_PARAMETER {client.url} RTSP/1.0\r\nCSeq: 1\r\n"
-                    client.writer.write(f"{head}Content-Length: {MAX_BODY_BYTES + 1}\r\n\r\n".encode())
-                    client.writer.write(b"x" * (MAX_BODY_BYTES + 1))
-                    answer = await client.reader.read(1000)
-                    assert b" 200 " not in answer.split(b"\r\n")[0]
-                async with connected(part.url or "") as client:
-                    assert (await client.ask("DESCRIBE")).status == 200
+        async with served(place) as (_, part):
+            async with connected(part.url or "") as client:
+                head = f"SET_PARAMETER {client.url} RTSP/1.0\r\nCSeq: 1\r\n"
+                client.writer.write(f"{head}Content-Length: {MAX_BODY_BYTES + 1}\r\n\r\n".encode())
+                client.writer.write(b"x" * (MAX_BODY_BYTES + 1))
+                answer = await client.reader.read(1000)
+                assert b" 200 " not in answer.split(b"\r\n")[0]
+            async with connected(part.url or "") as client:
+                assert (await client.ask("DESCRIBE")).status == 200
 
     asyncio.run(scenario())
 
@@ -156,19 +146,18 @@ def test_a_body_above_the_limit_is_refused(place: Path) -> None:
 @pytest.mark.usefixtures("support")
 def test_no_more_clients_than_there_may_be(place: Path) -> None:
     async def scenario() -> None:
-        with core_at(place):
-            async with asyncio.timeout(PATIENCE_S), streaming(place, plan()) as part:
-                many = [connected(part.url or "") for _ in range(MAX_CLIENTS)]
-                clients = [await one.__aenter__() for one in many]
-                assert all([(await client.ask("OPTIONS")).status == 200 for client in clients])
-                async with connected(part.url or "") as refused:
-                    assert await refused.reader.read(1) == b""
-                assert (await clients[0].ask("OPTIONS")).status == 200
-                for one in many:
-                    await one.__aexit__(None, None, None)
-                await until(lambda: part.figures["clients"] == 0)
-                async with connected(part.url or "") as client:
-                    assert (await client.ask("OPTIONS")).status == 200
+        async with served(place) as (_, part):
+            many = [connected(part.url or "") for _ in range(MAX_CLIENTS)]
+            clients = [await one.__aenter__() for one in many]
+            assert all([(await client.ask("OPTIONS")).status == 200 for client in clients])
+            async with connected(part.url or "") as refused:
+                assert await refused.reader.read(1) == b""
+            assert (await clients[0].ask("OPTIONS")).status == 200
+            for one in many:
+                await one.__aexit__(None, None, None)
+            await until(lambda: part.figures["clients"] == 0)
+            async with connected(part.url or "") as client:
+                assert (await client.ask("OPTIONS")).status == 200
 
     asyncio.run(scenario())
 
@@ -176,23 +165,22 @@ def test_no_more_clients_than_there_may_be(place: Path) -> None:
 @pytest.mark.usefixtures("support")
 def test_noise_ends_nothing(place: Path) -> None:
     async def scenario() -> None:
-        with core_at(place):
-            async with asyncio.timeout(PATIENCE_S), streaming(place, plan()) as part:
-                pid = part.pid
-                for noise in (
-                    b"\0" * 4096,
-                    b"DESCRIBE\r\n\r\n",
-                    b"$\0\xff\xff" + b"x" * 65535,
-                    b"DESCRIBE rtsp://x RTSP/1.0\r\n" + b"A: b\r\n" * 5000 + b"\r\n",
-                    b"X" * 100_000,
-                ):
-                    async with connected(part.url or "") as client:
-                        client.writer.write(noise)
-                        client.writer.write_eof()
-                        await client.reader.read(1000)
+        async with served(place) as (_, part):
+            pid = part.pid
+            for noise in (
+                b"\0" * 4096,
+                b"DESCRIBE\r\n\r\n",
+                b"$\0\xff\xff" + b"x" * 65535,
+                b"DESCRIBE rtsp://x RTSP/1.0\r\n" + b"A: b\r\n" * 5000 + b"\r\n",
+                b"X" * 100_000,
+            ):
                 async with connected(part.url or "") as client:
-                    assert (await client.ask("DESCRIBE")).status == 200
-                assert part.pid == pid
+                    client.writer.write(noise)
+                    client.writer.write_eof()
+                    await client.reader.read(1000)
+            async with connected(part.url or "") as client:
+                assert (await client.ask("DESCRIBE")).status == 200
+            assert part.pid == pid
 
     asyncio.run(scenario())
 

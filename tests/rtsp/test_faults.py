@@ -17,7 +17,7 @@ import pytest
 from scrim.gateway.rtsp.support import Support, environment, interpreter
 
 from .players import playing
-from .stage import PATIENCE_S, SIZE, FeedCore, core_at, plan, streaming, until
+from .stage import PATIENCE_S, SIZE, FeedCore, core_at, plan, served, streaming, until
 
 pytestmark = pytest.mark.usefixtures("players")
 
@@ -51,17 +51,15 @@ def test_a_core_that_hangs_gives_way_to_the_placeholder(place: Path) -> None:
     """No frame for half a second: what was seen last must not stand there for ever."""
 
     async def scenario() -> None:
-        with core_at(place) as core:
-            async with (
-                asyncio.timeout(PATIENCE_S),
-                streaming(place, plan()) as part,
-                playing(part.url or "", SIZE) as player,
-            ):
-                await player.number()
-                core.is_hushed = True
-                await player.placeholder()
-                core.is_hushed = False
-                await player.number()
+        async with (
+            served(place) as (core, part),
+            playing(part.url or "", SIZE) as player,
+        ):
+            await player.number()
+            core.is_hushed = True
+            await player.placeholder()
+            core.is_hushed = False
+            await player.number()
 
     asyncio.run(scenario())
 
@@ -105,18 +103,17 @@ def test_a_crash_takes_nothing_with_it_and_another_takes_its_place(
     place: Path, number: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:
-        with core_at(place) as core:
-            async with asyncio.timeout(PATIENCE_S), streaming(place, plan()) as part:
-                first = part.pid
-                assert first is not None
-                async with playing(part.url or "", SIZE, "gst tcp") as player:
-                    await player.number()
-                    os.kill(first, number)
-                    await until(lambda: part.pid != first)
-                    await until(lambda: core.subscribers == 0)
-                await until(lambda: part.url and part.figures)
-                async with playing(part.url or "", SIZE, "gst tcp") as player:
-                    await player.number()
+        async with served(place) as (core, part):
+            first = part.pid
+            assert first is not None
+            async with playing(part.url or "", SIZE, "gst tcp") as player:
+                await player.number()
+                os.kill(first, number)
+                await until(lambda: part.pid != first)
+                await until(lambda: core.subscribers == 0)
+            await until(lambda: part.url and part.figures)
+            async with playing(part.url or "", SIZE, "gst tcp") as player:
+                await player.number()
 
     caplog.set_level(logging.INFO)
     asyncio.run(scenario())
