@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests.waiting import until
 
 from scrim.errors import EXIT_RESTART, ConfigError, LocalError
 from scrim.local import AsyncClient, Client
@@ -43,13 +44,6 @@ allow_hosts = ["127.0.0.1"]
 [web]
 port = 0
 """
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
 
 
 class Running:

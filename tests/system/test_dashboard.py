@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "config" / "grafana" / "scrim.json"
@@ -159,13 +160,6 @@ def unanswered(port: int) -> set[str]:
 
 def rules_of(port: int) -> list[dict[str, Any]]:
     return [rule for group in ask(port, "rules")["groups"] for rule in group["rules"]]
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.5)
 
 
 def wait_for_samples(port: int, folder: Path) -> None:

@@ -3,12 +3,12 @@
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.waiting import until
 
 from scrim.local.client import Client
 
@@ -56,13 +56,6 @@ def core(tmp_path: Path, scrim_environment: dict[str, str]) -> Iterator[Client]:
     finally:
         process.terminate()
         assert process.wait(PATIENCE_S) == 0
-
-
-def until(look) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not look():
-        assert time.monotonic() < deadline_s, "it never came to pass"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("fault", ["run-abort", "run-hang"])

@@ -9,13 +9,13 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from scrim.core.segment.model import models_folder
 from scrim.errors import ConfigError, LocalError
@@ -37,13 +37,6 @@ allow_hosts = ["127.0.0.1"]
 [web]
 is_enabled = false
 """
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
 
 
 class Server(ThreadingHTTPServer):

@@ -7,16 +7,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.waiting import until
 
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.errors import EXIT_RESTART, ConfigError, LocalError
@@ -30,19 +29,6 @@ SETTINGS = (
     *("--set", f"camera.width={SIZE[0]}", "--set", f"camera.height={SIZE[1]}"),
     *("--set", "model.name=person-192x112", "--set", "model.form=float16"),
 )
-
-T = TypeVar("T")
-
-
-def until(look: Callable[[], T | None]) -> T:
-    """What ``look`` finds, once it finds something."""
-    deadline_s = time.monotonic() + PATIENCE_S
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
 
 
 class Running:

@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from scrim.core.crashes import CRASHES, WINDOW_S
 from scrim.errors import EXIT_RESTART, LocalError
@@ -74,13 +75,6 @@ def keep_young(record: Path) -> None:
     if any(at_s < oldest_s for at_s in told["crashes"]):
         told["crashes"] = [max(at_s, oldest_s) for at_s in told["crashes"]]
         record.write_text(json.dumps(told))
-
-
-def until(is_so: Callable[[], object]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < deadline_s, "it never came to pass"
-        time.sleep(0.02)
 
 
 @pytest.fixture

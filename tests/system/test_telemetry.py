@@ -2,12 +2,12 @@
 
 import shutil
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 import scrim.core.capture
 from scrim.config import Settings
@@ -21,13 +21,6 @@ from scrim.local.status import EVENT_NAMES
 
 PATIENCE_S = 180.0
 PICTURE = Path(scrim.core.capture.__file__).with_name("astronaut.png")
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
 
 
 class Core:

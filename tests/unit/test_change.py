@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.waiting import until
 
 from scrim.config import Settings
 from scrim.core.changes import InEffect, SupersededError, answer_of
@@ -113,13 +114,6 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     rig.start()
     yield rig
     rig.stop()
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.002)
 
 
 def image(name: str, **more: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.waiting import until
 
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.sinks.feed import FeedSink
@@ -53,13 +54,6 @@ def ring() -> Iterator[RingWriter]:
     ring = RingWriter(SIZE)
     yield ring
     ring.close()
-
-
-def until(condition: Callable[[], object], deadline_s: float = 180.0) -> None:
-    end_s = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end_s, "deadline"
-        time.sleep(0.005)
 
 
 def pixels(planes: Planes) -> Plane:

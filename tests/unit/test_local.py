@@ -9,11 +9,12 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from scrim.errors import ConfigError, LocalError, Problem
 from scrim.local import peer as peer_limits
@@ -48,13 +49,6 @@ def path(tmp_path: Path) -> Path:
 def server(path: Path) -> Iterator[LocalServer]:
     with LocalServer(path, Echo()) as server:
         yield server
-
-
-def until(condition: Callable[[], object], deadline_s: float = 180.0) -> None:
-    end_s = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end_s, "deadline"
-        time.sleep(0.005)
 
 
 def connect(path: Path) -> socket.socket:

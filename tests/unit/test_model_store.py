@@ -3,13 +3,13 @@
 import hashlib
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from scrim.core.model_store import ModelStore
 from scrim.core.segment.model import InputSpec, ModelSpec, OutputSpec
@@ -220,13 +220,6 @@ def provider(core: Core) -> Iterator[Provider]:
     provider = Provider(core)
     yield provider
     provider.channel.close()
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.002)
 
 
 def test_a_file_comes_in_sealed_memory(core: Core, provider: Provider):

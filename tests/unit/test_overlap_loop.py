@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.waiting import until
 
 from scrim.core import loops
 from scrim.core.composite.base import CoarsePlanes
@@ -106,13 +107,6 @@ class Rig:
         submitted = self.loop.submitted
         self.shoot(sequence)
         until(lambda: self.loop.submitted > submitted)
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.002)
 
 
 @pytest.fixture

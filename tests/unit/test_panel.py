@@ -1,12 +1,12 @@
 """Button and lights, on gpiozero's mock pins."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from gpiozero.pins.mock import MockFactory, MockPin
+from tests.waiting import until
 
 from scrim.config import PanelSettings, Settings
 from scrim.core.panel import Panel, is_wanted, light_of
@@ -40,13 +40,6 @@ def pins() -> Iterator[MockFactory]:
 @pytest.fixture
 def memory(tmp_path: Path) -> StateFile:
     return StateFile(tmp_path / "panel.json")
-
-
-def until(look: Callable[[], object]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not look():
-        assert time.monotonic() < deadline_s, "it never came to pass"
-        time.sleep(0.005)
 
 
 def press(pins: MockFactory) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.waiting import until
 
 from scrim.decode import memory_file, never, seal_memory
 from scrim.errors import ImageError, LocalError
@@ -57,13 +57,6 @@ def core(tmp_path: Path) -> Iterator[Core]:
     core = Core(tmp_path / "run" / "core.sock")
     with core.server:
         yield core
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.002)
 
 
 class Provider:

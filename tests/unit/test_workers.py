@@ -2,21 +2,13 @@
 
 import logging
 import threading
-import time
-from collections.abc import Callable
 
 import pytest
+from tests.waiting import until
 
 from scrim.core.workers import Latest, Worker
 
 PATIENCE_S = 180.0
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.001)
 
 
 def test_the_newest_wins_and_what_it_displaces_is_counted():

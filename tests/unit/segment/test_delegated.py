@@ -3,12 +3,12 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.waiting import until
 
 from scrim.config import ModelSettings
 from scrim.core.segment.base import Segmenter
@@ -56,13 +56,6 @@ def start(delegate, spec) -> Iterator[Callable[[], DelegateProcess]]:
     yield make
     for process in started:
         process.close()
-
-
-def until(look: Callable[[], object]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not look():
-        assert time.monotonic() < deadline_s, "it never came to pass"
-        time.sleep(0.01)
 
 
 def test_the_child_gives_the_same_mask_as_this_process(start, spec, picture):

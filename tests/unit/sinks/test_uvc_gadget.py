@@ -3,11 +3,12 @@
 import errno
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import simplejpeg
+from tests.waiting import until
 
 from scrim.config import GadgetSettings
 from scrim.core.composite.compositor import Compositor
@@ -24,7 +25,6 @@ from scrim.uvc.offers import Speed, offers_at
 SETTINGS = GadgetSettings(formats=("MJPG", "YUYV"), sizes=("128x96", "64x64"), frame_rates=(30, 15))
 OFFERS = offers_at(Speed.HIGH, SETTINGS.wish)
 CAPS = Caps(128, 96, 30)
-PATIENCE_S = 180.0
 
 
 class Rig:
@@ -68,13 +68,6 @@ def rig() -> Iterator[Rig]:
     made = Rig()
     yield made
     made.sink.close()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s, "it never came to be"
-        time.sleep(0.005)
 
 
 def placeholder(reason: Reason = Reason.STARTING) -> SafeFrame:
