@@ -346,7 +346,6 @@ class Run:
         self._aim(sequence)
         self.record.taken_ns[sequence] = self._now_ns
         was_private = self._is_private()
-        self.record.levels[sequence] = self.level
         self.moment.begin(sequence, shoot, lambda: self._happen_inside(shoot))
         is_pool_out = shoot.fault == Fault.POOL_OUT
         self._hooked.way = _Way(sequence, shoot.order, lambda: self._do(shoot.before_put), is_pool_out)
@@ -373,6 +372,7 @@ class Run:
         if self._begun == self.moment.sequence:
             return
         self._begun = self.moment.sequence
+        self.record.levels[self._begun] = self.level
         self._process(shoot.takes_ms)
         if self.moment.has_good_mask or not self._schedule.has_model:
             self.record.good.add(self._begun)
