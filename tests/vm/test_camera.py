@@ -116,7 +116,9 @@ def test_mjpg_of_a_driver_is_decoded(tmp_path: Path) -> None:
     feeding = subprocess.Popen([*words, "-c:v", "mjpeg", "-pix_fmt", "yuvj422p", "-f", "v4l2", loopback.node])
     camera = V4L2Camera(str(loopback.node), CAPS)
     try:
-        until(lambda: delivers(camera, "MJPG 640x360"), what="the film")
+        # Not before: who opens the node first sets its format, and ffmpeg would be refused.
+        until(lambda: loopback.state == "capture", what="the film")
+        until(lambda: delivers(camera, "MJPG 640x360"), what="a camera of it")
         frame = frame_of(camera)
         assert camera.damaged == 0
         luma = np.array(frame.planes.y)

@@ -119,6 +119,11 @@ class Loopback:
             run("modprobe", "v4l2loopback", *options)
         run("guest", "udevadm", "settle")
 
+    @property
+    def state(self) -> str:
+        """``capture`` while somebody feeds it, else ``output``; 0.12.7 does not tell."""
+        return (_SYSFS / self.node.name / "state").read_text().strip()
+
     @staticmethod
     def remove() -> None:
         """Take the driver out, once everybody has let go of it."""
