@@ -8,11 +8,11 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import waiting
 
 from scrim.gateway.rtsp.support import Support, environment, interpreter
 
@@ -146,12 +146,12 @@ def test_it_ends_with_the_gateway_however_that_ends(
     command = [sys.executable, "-m", "scrim", "gateway", *(f"--set={option}" for option in options)]
     with log.open("wb") as file, subprocess.Popen(command, env=scrim_environment, stderr=file) as gateway:
         try:
-            child = eventually(lambda: children_of(gateway.pid))[0]
-            eventually(lambda: re.search(r"rtsp://127\.0\.0\.1:\d+/scrim", log.read_text()))
+            child = waiting.until(lambda: children_of(gateway.pid))[0]
+            waiting.until(lambda: re.search(r"rtsp://127\.0\.0\.1:\d+/scrim", log.read_text()))
             assert Path(f"/proc/{child}").exists()
         finally:
             gateway.kill()
-    eventually(lambda: not Path(f"/proc/{child}").exists() or not Path(f"/proc/{child}/exe").exists())
+    waiting.until(lambda: not Path(f"/proc/{child}").exists() or not Path(f"/proc/{child}/exe").exists())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -163,8 +163,8 @@ def test_the_gateway_stops_it_without_a_complaint(
     options = ["web.is_enabled=false", "rtsp.is_enabled=true", "rtsp.port=0"]
     command = [sys.executable, "-m", "scrim", "gateway", *(f"--set={option}" for option in options)]
     with log.open("wb") as file, subprocess.Popen(command, env=scrim_environment, stderr=file) as gateway:
-        child = eventually(lambda: children_of(gateway.pid))[0]
-        eventually(lambda: "rtsp://" in log.read_text())
+        child = waiting.until(lambda: children_of(gateway.pid))[0]
+        waiting.until(lambda: "rtsp://" in log.read_text())
         os.kill(child, number)
         gateway.send_signal(number)
         assert gateway.wait(PATIENCE_S) == 0
@@ -234,12 +234,3 @@ def broken(case: str, support: Support) -> tuple[dict[str, Any], str]:
 
 def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def eventually(look):  # type: ignore[no-untyped-def]
-    """What ``look`` finds, once it finds something."""
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not (found := look()):
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
-    return found

@@ -108,6 +108,13 @@ class Rig:
         self.shoot(sequence)
         until(lambda: self.loop.submitted > submitted)
 
+    def keep_both_halves_busy(self) -> None:
+        """Frame 1 is being composited then, and the person of frame 2 is found."""
+        self.shoot_and_wait(1)
+        assert self.background.is_inside.wait(PATIENCE_S)
+        self.shoot_and_wait(2)
+        until(lambda: self.pipeline.clock.count.get("segment") == 2)
+
 
 @pytest.fixture
 def rig() -> Rig:
@@ -171,10 +178,7 @@ def test_two_threads_keep_the_order_and_lose_nothing():
 def test_the_next_person_is_found_while_a_picture_is_composited():
     rig = Rig()
     with rig.threads():
-        rig.shoot_and_wait(1)
-        assert rig.background.is_inside.wait(PATIENCE_S)
-        rig.shoot_and_wait(2)
-        until(lambda: rig.pipeline.clock.count.get("segment") == 2)
+        rig.keep_both_halves_busy()
         assert rig.outlet.let_in == []
         rig.background.may_go_on.set()
         until(lambda: len(rig.outlet.let_in) == 2)
@@ -206,10 +210,7 @@ def test_nothing_of_before_goes_out_once_it_is_said(deed: Callable[[Rig], None])
     """One frame is being composited then, and another one's person is found."""
     rig = Rig()
     with rig.threads():
-        rig.shoot_and_wait(1)
-        assert rig.background.is_inside.wait(PATIENCE_S)
-        rig.shoot_and_wait(2)
-        until(lambda: rig.pipeline.clock.count.get("segment") == 2)
+        rig.keep_both_halves_busy()
         deed(rig)
         rig.background.may_go_on.set()
         until(lambda: rig.pipeline.ended == 2)
@@ -222,10 +223,7 @@ def test_nothing_of_before_goes_out_once_it_is_said(deed: Callable[[Rig], None])
 def test_a_model_stays_until_both_frames_of_it_are_done_with():
     rig = Rig()
     with rig.threads():
-        rig.shoot_and_wait(1)
-        assert rig.background.is_inside.wait(PATIENCE_S)
-        rig.shoot_and_wait(2)
-        until(lambda: rig.pipeline.clock.count.get("segment") == 2)
+        rig.keep_both_halves_busy()
         assert (rig.pipeline.begun, rig.pipeline.ended) == (2, 0)
         rig.background.may_go_on.set()
         until(lambda: rig.pipeline.ended == 2)

@@ -5,12 +5,12 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self, TypeVar
 
 import numpy as np
+from tests import waiting
 
 from scrim.config import GadgetSettings
 from scrim.core.capture.test import TestPattern
@@ -57,11 +57,7 @@ def gadget(action: str, *assignments: str) -> str:
 
 def until(get: Callable[[], T], limit_s: float = PATIENCE_S, what: str = "it") -> T:
     """What ``get`` gives, once it gives something."""
-    deadline_s = time.monotonic() + limit_s
-    while not (found := get()):
-        assert time.monotonic() < deadline_s, f"{what} never came to be"
-        time.sleep(0.01)
-    return found
+    return waiting.until(get, limit_s, what)
 
 
 def host_node() -> Path | None:

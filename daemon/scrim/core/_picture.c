@@ -109,11 +109,6 @@ static Py_ssize_t room_for(task *t, uint8_t *memory)
     return used;
 }
 
-static int is_side(Py_ssize_t length)
-{
-    return length > 0 && length <= MOST_SIDE;
-}
-
 /* Takes the size of the picture: even, and not larger than there is. */
 static int has_size(task *t, Py_ssize_t width, Py_ssize_t height)
 {
@@ -137,15 +132,6 @@ static int get_rgb(task *t, PyObject *object, Py_buffer *view)
     return -1;
 }
 
-static int get_source(PyObject *object, Py_buffer *view, plane *found, const char *name)
-{
-    if (get_plane(object, view, found, 0, name) < 0) return -1;
-    if (is_side(found->rows) && is_side(found->columns)) return 0;
-    PyErr_Format(PyExc_ValueError, "%s: is %zd x %zd; allowed are 1 to %d", name, found->columns, found->rows, MOST_SIDE);
-    PyBuffer_Release(view);
-    return -1;
-}
-
 static PyObject *squeeze(PyObject *module, PyObject *arguments)
 {
     static const char *const names[] = {"rgb", "y", "u", "v"};
@@ -156,7 +142,7 @@ static PyObject *squeeze(PyObject *module, PyObject *arguments)
     (void)module;
     if (!PyArg_ParseTuple(arguments, "OOOOO", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4])) return NULL;
     if (get_rgb(&t, objects[0], &views[0]) == 0) got++;
-    while (got > 0 && got < 4 && get_source(objects[got], &views[got], &t.planes[got - 1].from, names[got]) == 0) got++;
+    while (got > 0 && got < 4 && get_pixels(objects[got], &views[got], &t.planes[got - 1].from, 0, names[got]) == 0) got++;
     if (got == 4 && is_size(&t.planes[2].from, t.planes[1].from.rows, t.planes[1].from.columns, "v")
         && get_memory(objects[4], &views[4], room_for(&t, NULL), sizeof(int32_t), PyBUF_WRITABLE, "spare") == 0) {
         got++;

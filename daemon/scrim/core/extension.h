@@ -56,6 +56,21 @@ static inline int get_plane(PyObject *object, Py_buffer *view, plane *found, int
     return -1;
 }
 
+static inline int is_side(Py_ssize_t length)
+{
+    return length > 0 && length <= MOST_SIDE;
+}
+
+/* Gets a plane with pixels, and not more of them than a picture has. */
+static inline int get_pixels(PyObject *object, Py_buffer *view, plane *found, int flags, const char *name)
+{
+    if (get_plane(object, view, found, flags, name) < 0) return -1;
+    if (is_side(found->rows) && is_side(found->columns)) return 0;
+    PyErr_Format(PyExc_ValueError, "%s: is %zd x %zd; allowed are 1 to %d", name, found->columns, found->rows, MOST_SIDE);
+    PyBuffer_Release(view);
+    return -1;
+}
+
 /* Gets memory that is aligned for what is `wide` bytes, as much as is wanted or more. */
 static inline int get_memory(PyObject *object, Py_buffer *view, Py_ssize_t wanted, size_t wide, int flags, const char *name)
 {

@@ -1,4 +1,4 @@
-/* The Gaussian of the room alone: each pixel counts by how little of it is person. What weighing.py does in thirty passes of
+/* The Gaussian of the room alone: each pixel counts by how little of it is person. What gaussian.py does in thirty passes of
  * OpenCV, to the same bytes.
  *
  * Up to the division all are whole numbers up to 2^24, in floats: there is nothing to round but what is rounded here, and
@@ -192,13 +192,11 @@ static PyObject *blur(PyObject *module, PyObject *arguments)
     t.held = 0;
     if (!PyArg_ParseTuple(arguments, "O!OO!OOdi", &PyTuple_Type, &out, &alpha, &PyTuple_Type, &from, &taps, &spare, &least, &neutral))
         return NULL;
-    if (get_plane(alpha, &t.views[0], &t.alpha, 0, "alpha") < 0) return NULL;
+    if (get_pixels(alpha, &t.views[0], &t.alpha, 0, "alpha") < 0) return NULL;
     t.held++;
     t.rows = t.alpha.rows;
     t.columns = t.alpha.columns;
-    if (t.rows < 1 || t.rows > MOST_SIDE || t.columns < 1 || t.columns > MOST_SIDE)
-        PyErr_Format(PyExc_ValueError, "alpha: is %zd x %zd; allowed are 1 to %d", t.columns, t.rows, MOST_SIDE);
-    else if (get_planes(&t, out, from) == 0 && get_taps(&t, taps) == 0 && get_spare(&t, spare) == 0) {
+    if (get_planes(&t, out, from) == 0 && get_taps(&t, taps) == 0 && get_spare(&t, spare) == 0) {
         Py_BEGIN_ALLOW_THREADS
         blur_room(&t, least, neutral);
         Py_END_ALLOW_THREADS

@@ -108,7 +108,7 @@ class OpenCVRoomBlur:
 
     def __init__(self, shape: tuple[int, int], sigma_px: float, count: int) -> None:
         taps = gaussian(sigma_px)
-        self._kernel = np.concatenate([taps[:0:-1], taps])
+        self._kernel, self._one = np.concatenate([taps[:0:-1], taps]), np.ones(1, np.float32)
         self._share = np.empty(shape, np.uint8)
         self._weight, self._part = (np.empty(shape, np.float32) for _ in range(2))
         self._mixed, self._blurred = (np.empty((*shape, count + 1), np.float32) for _ in range(2))
@@ -135,7 +135,7 @@ class OpenCVRoomBlur:
     def _filter(self) -> None:
         # The edge repeats: a mirror in the middle of a shrunken pixel would leave out half of it, and a room
         # with stripes would differ from the true Gaussian by several levels there.
-        mixed, blurred, one, edge = self._mixed, self._blurred, np.ones(1, np.float32), cv2.BORDER_REFLECT
+        mixed, blurred, one, edge = self._mixed, self._blurred, self._one, cv2.BORDER_REFLECT
         cv2.sepFilter2D(mixed, cv2.CV_32F, self._kernel, one, dst=blurred, borderType=edge)
         np.multiply(blurred, np.float32(1 / TAPS), out=blurred)
         np.floor(np.add(blurred, np.float32(0.5), out=blurred), out=blurred)

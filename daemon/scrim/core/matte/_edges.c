@@ -309,16 +309,6 @@ static extent draw_edges(task *t)
 
 /* --- Python --- */
 
-/* Gets a plane that has pixels. */
-static int get_pixels(PyObject *object, Py_buffer *view, plane *found, int flags, const char *name)
-{
-    if (get_plane(object, view, found, flags, name) < 0) return -1;
-    if (found->rows > 0 && found->columns > 0 && found->rows <= MOST_SIDE && found->columns <= MOST_SIDE) return 0;
-    PyErr_Format(PyExc_ValueError, "%s: is %zd x %zd; allowed are 1 to %d", name, found->columns, found->rows, MOST_SIDE);
-    PyBuffer_Release(view);
-    return -1;
-}
-
 /* Gets memory to work in. */
 static int get_spare(PyObject *object, Py_buffer *view, Py_ssize_t wanted)
 {
