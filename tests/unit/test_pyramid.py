@@ -1,5 +1,7 @@
 """A frame at half, quarter and eighth size."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scrim.core.model_input import ModelInput
-from scrim.core.pyramid import Pyramid, opencv_shrink
+from scrim.core.pyramid import Pyramid, shrink
 from scrim.frame import Frame, Planes
 
 EVEN = st.integers(1, 40).map(lambda half: 2 * half)
@@ -131,16 +133,42 @@ def test_left_stays_left_and_top_stays_top():
     assert rgb[2, 2].min() > rgb[22, 2].max()
 
 
-@given(st.integers(1, 150), st.integers(1, 150), st.integers(0, 9))
-def test_the_extension_shrinks_as_opencv_does(rows: int, columns: int, seed: int):
-    planes = pytest.importorskip("scrim.core._planes", reason="the extension in C was not built: no compiler")
-    source = np.random.default_rng(seed).integers(0, 256, (2 * rows, 2 * columns + seed), np.uint8)[:, seed:]
-    native, opencv = (np.full((rows, columns), 77, np.uint8) for _ in range(2))
-    planes.halve(native, source)
-    opencv_shrink(opencv, source)
-    assert np.array_equal(native, opencv)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 4), st.integers(0, 9))
+def test_the_extension_shrinks_as_opencv_does(rows: int, columns: int, count: int, seed: int):
+    halve = pytest.importorskip("scrim.core._planes", reason="the extension in C was not built: no compiler").halve
+    sizes = [(rows << at, columns << at) for at in range(count, -1, -1)]
+    source = np.random.default_rng(seed).integers(0, 256, (sizes[0][0], sizes[0][1] + seed), np.uint8)[:, seed:]
+    native = tuple(np.full(size, 77, np.uint8) for size in sizes[1:])
+    halve(native, source)
+    for before, after in pairwise((source, *native)):
+        expected = np.empty_like(after)
+        shrink(expected, before)
+        assert np.array_equal(after, expected)
     with pytest.raises(ValueError, match="not twice as wide and high"):
-        planes.halve(native, source[1:])
+        halve(native, source[1:])
+    with pytest.raises(ValueError, match="not half as wide and high as the one before"):
+        halve((native[0], native[0]), source)
+
+
+def test_the_extension_halves_nothing_and_too_often_for_nobody():
+    halve = pytest.importorskip("scrim.core._planes", reason="the extension in C was not built: no compiler").halve
+    source = np.zeros((4, 4), np.uint8)
+    for outs in ((), (source,) * 5):
+        with pytest.raises(ValueError, match=f"outs: are {len(outs)}; allowed are 1 to 4"):
+            halve(outs, source)
+    with pytest.raises(TypeError):
+        halve([source], source)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080), (1000, 90), (70, 66)])
+def test_every_level_is_the_shrunken_one_before_it(size: tuple[int, int]):
+    pyramid = Pyramid(size)
+    pyramid.load(noise(size))
+    for get in (pyramid.luma, lambda level: pyramid.chroma(level)[0], lambda level: pyramid.chroma(level)[1]):
+        for level in (3, 2, 1):
+            expected = np.empty_like(get(level))
+            shrink(expected, get(level - 1))
+            assert np.array_equal(get(level), expected)
 
 
 @given(st.integers(1, 150), st.integers(1, 150), st.integers(0, 9))
@@ -150,7 +178,7 @@ def test_what_an_enlarged_plane_shrinks_to_follows_without_enlarging_it(rows: in
     smoothed, shrunk = (np.full((rows, columns), 77, np.uint8) for _ in range(2))
     planes.smooth(smoothed, source)
     large = cv2.resize(source, (2 * columns, 2 * rows), interpolation=cv2.INTER_LINEAR_EXACT)
-    opencv_shrink(shrunk, np.asarray(large, np.uint8))
+    shrink(shrunk, np.asarray(large, np.uint8))
     assert np.array_equal(smoothed, shrunk)
     with pytest.raises(ValueError, match="not as wide and high"):
         planes.smooth(smoothed, source[1:])

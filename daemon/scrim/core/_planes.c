@@ -6,6 +6,8 @@
 #include "extension.h"
 
 enum { BLOCK = 64, MOST_WIDTH = MOST_SIDE };     /* in pixels; the one a multiple of the other */
+enum { LINE = 64, AHEAD = 8 };                   /* bytes in a line of the cache, and rows to ask for in advance */
+enum { MOST_LEVELS = 4 };
 enum { ROOM = 0, EDGE = 1, PERSON = 2 };  /* what a block is: alpha 0, anything, 255 throughout */
 
 /* Eight pixels at a time: one register of SSE2 and of NEON. */
@@ -229,16 +231,33 @@ INLINE uint16_t sum_of(uint16_t two)
     return (uint16_t)((two & 255) + (two >> 8));
 }
 
-FOR_EACH_PROCESSOR
-static void halve_plane(const plane *out, const plane *from)
+/* Asks for two rows before they are worked on: a camera's picture is in no cache, and in pages that were not seen lately. */
+INLINE void fetch(const plane *from, Py_ssize_t row)
 {
-    const Py_ssize_t rows = out->rows, columns = out->columns;
-    for (Py_ssize_t row = 0; row < rows; row++) {
-        uint8_t *restrict to = out->at + row * out->stride;
-        const pair *upper = (const pair *)(from->at + 2 * row * from->stride);
-        const pair *lower = (const pair *)(from->at + (2 * row + 1) * from->stride);
-        for (Py_ssize_t i = 0; i < columns; i++)
-            to[i] = (uint8_t)((uint16_t)(sum_of(upper[i]) + sum_of(lower[i]) + 2) >> 2);
+    const uint8_t *at = row_of(from, row);
+    if (row + 2 > from->rows) return;
+    for (Py_ssize_t i = 0; i < 2 * from->stride; i += LINE) __builtin_prefetch(at + i);
+}
+
+/* The row of `out` that two rows of `from` become. */
+INLINE void halve_row(const plane *out, const plane *from, Py_ssize_t row)
+{
+    uint8_t *restrict to = row_of(out, row);
+    const pair *upper = (const pair *)row_of(from, 2 * row), *lower = (const pair *)row_of(from, 2 * row + 1);
+    const Py_ssize_t columns = out->columns;
+    for (Py_ssize_t i = 0; i < columns; i++)
+        to[i] = (uint8_t)((uint16_t)(sum_of(upper[i]) + sum_of(lower[i]) + 2) >> 2);
+}
+
+/* Halves a plane `count` times; each row as soon as there are the two that it is made of. */
+FOR_EACH_PROCESSOR
+static void halve_plane(const plane *outs, int count, const plane *from)
+{
+    for (Py_ssize_t row = 0; row < outs[0].rows; row++) {
+        fetch(from, 2 * row + AHEAD);
+        halve_row(&outs[0], from, row);
+        for (int at = 1; at < count && (row + 1) % ((Py_ssize_t)1 << at) == 0; at++)
+            halve_row(&outs[at], &outs[at - 1], row >> at);
     }
 }
 
@@ -334,45 +353,67 @@ static PyObject *blend(PyObject *module, PyObject *arguments)
     return answer(views, got, is_done);
 }
 
-/* Calls `work` with out and source; `times` is how much larger the source has to be. */
-static PyObject *on_two(PyObject *arguments, void (*work)(const plane *, const plane *), int times, const char *wrong)
+/* Gets a plane, each side `times` as long as in another. */
+static int get_times(PyObject *object, Py_buffer *view, plane *found, const plane *other, int times)
 {
-    PyObject *objects[2];
-    Py_buffer views[2];
-    plane out, from;
-    int held = 1, is_done = 0;
-    if (!PyArg_ParseTuple(arguments, "OO", &objects[0], &objects[1])) return NULL;
-    if (get_enlarged(objects[0], &views[0], &out, PyBUF_WRITABLE, "out", 1) < 0) return NULL;
-    if (get_enlarged(objects[1], &views[1], &from, 0, "source", 1) == 0) {
-        if (from.rows == times * out.rows && from.columns == times * out.columns) {
-            Py_BEGIN_ALLOW_THREADS
-            work(&out, &from);
-            Py_END_ALLOW_THREADS
-            is_done = 1;
-        } else {
-            PyErr_SetString(PyExc_ValueError, wrong);
-        }
-        held++;
-    }
-    return answer(views, held, is_done);
+    if (get_enlarged(object, view, found, 0, "source", 1) < 0) return -1;
+    if (found->rows == times * other->rows && found->columns == times * other->columns) return 0;
+    PyErr_SetString(PyExc_ValueError, times == 1 ? "source: is not as wide and high as out" : "source: is not twice as wide and high as out");
+    PyBuffer_Release(view);
+    return -1;
 }
 
 static PyObject *halve(PyObject *module, PyObject *arguments)
 {
+    PyObject *objects, *source;
+    Py_buffer views[MOST_LEVELS + 1];
+    plane outs[MOST_LEVELS], from;
+    Py_ssize_t count, got = 0;
+    int is_done = 0;
     (void)module;
-    return on_two(arguments, halve_plane, 2, "source: is not twice as wide and high as out");
+    if (!PyArg_ParseTuple(arguments, "O!O", &PyTuple_Type, &objects, &source)) return NULL;
+    count = PyTuple_Size(objects);
+    if (count < 1 || count > MOST_LEVELS) return PyErr_Format(PyExc_ValueError, "outs: are %zd; allowed are 1 to %d", count, MOST_LEVELS);
+    while (got < count && get_enlarged(PyTuple_GetItem(objects, got), &views[got], &outs[got], PyBUF_WRITABLE, "out", 1) == 0) {
+        got++;
+        if (got > 1 && (outs[got - 2].rows != 2 * outs[got - 1].rows || outs[got - 2].columns != 2 * outs[got - 1].columns)) {
+            PyErr_SetString(PyExc_ValueError, "outs: one is not half as wide and high as the one before");
+            break;
+        }
+    }
+    if (got == count && !PyErr_Occurred() && get_times(source, &views[got], &from, &outs[0], 2) == 0) {
+        got++;
+        Py_BEGIN_ALLOW_THREADS
+        halve_plane(outs, (int)count, &from);
+        Py_END_ALLOW_THREADS
+        is_done = 1;
+    }
+    return answer(views, (int)got, is_done);
 }
 
 static PyObject *smooth(PyObject *module, PyObject *arguments)
 {
+    PyObject *objects[2];
+    Py_buffer views[2];
+    plane out, from;
+    int got = 0, is_done = 0;
     (void)module;
-    return on_two(arguments, smooth_plane, 1, "source: is not as wide and high as out");
+    if (!PyArg_ParseTuple(arguments, "OO", &objects[0], &objects[1])) return NULL;
+    if (get_enlarged(objects[0], &views[0], &out, PyBUF_WRITABLE, "out", 1) == 0) got++;
+    if (got == 1 && get_times(objects[1], &views[1], &from, &out, 1) == 0) {
+        got++;
+        Py_BEGIN_ALLOW_THREADS
+        smooth_plane(&out, &from);
+        Py_END_ALLOW_THREADS
+        is_done = 1;
+    }
+    return answer(views, got, is_done);
 }
 
 static PyMethodDef methods[] = {
     {"blend", blend, METH_VARARGS, "blend(out, camera, behind, factor, alpha, factor, box): camera over behind by alpha."},
-    {"halve", halve, METH_VARARGS, "halve(out, source): each pixel of out is the mean of four, rounded half up."},
-    {"smooth", smooth, METH_VARARGS, "smooth(out, source): what halve() would give of source enlarged by 2."},
+    {"halve", halve, METH_VARARGS, "halve(outs, source): each pixel of an out is the mean of four of what comes before it, rounded half up."},
+    {"smooth", smooth, METH_VARARGS, "smooth(out, source): half of source enlarged by 2."},
     {NULL, NULL, 0, NULL},
 };
 

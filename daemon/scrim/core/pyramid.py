@@ -1,4 +1,4 @@
-"""One frame at half, quarter and eighth size, each computed at most once and only when somebody asks."""
+"""One frame at half, quarter and eighth size, computed at most once and only when somebody asks."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,6 @@ import cv2
 import numpy as np
 
 from scrim.frame import Frame, Plane
-
-Shrink = Callable[[Plane, Plane], None]
-"""``shrink(out, source)``: each pixel of ``out`` is the mean of the 2 x 2 of ``source`` that fall on it,
-rounded half up; of fewer and parts of them where ``out`` is half as large rounded up. Rows are contiguous."""
-
 
 class Pyramid:
     """Shrinks a frame by averaging 2 x 2 pixels, again and again, into buffers that live as long as it does.
@@ -22,13 +17,8 @@ class Pyramid:
 
     def __init__(self, size: tuple[int, int], depth: int = 3) -> None:
         self.size = size
-        self._levels = [_allocate(size, level) for level in range(1, depth + 1)]
-        whole = (size[1], size[0]), (size[1] // 2, size[0] // 2), (size[1] // 2, size[0] // 2)
-        self._shrink = [
-            [best_shrink(out.shape, source) for out, source in zip(planes, above, strict=True)]
-            for planes, above in zip(self._levels, [whole, *map(_shapes, self._levels)], strict=False)
-        ]
-        self._ready = [0] * 3
+        half = (size[0] // 2, size[1] // 2)
+        self._y, self._u, self._v = Levels(size, depth), Levels(half, depth), Levels(half, depth)
         self._frame: Frame | None = None
 
     def load(self, frame: Frame) -> None:
@@ -39,13 +29,16 @@ class Pyramid:
         """
         if frame.size != self.size:
             raise ValueError(f"a frame of {frame.size} in a pyramid for {self.size}")
-        self._frame = frame
-        self._ready = [0] * 3
+        self._frame, planes = frame, frame.planes
+        self._y.load(planes.y)
+        self._u.load(planes.u)
+        self._v.load(planes.v)
 
     def unload(self) -> None:
         """Let the frame go: whoever made it may have its buffer back."""
         self._frame = None
-        self._ready = [0] * 3
+        for levels in (self._y, self._u, self._v):
+            levels.load(None)
 
     @property
     def frame(self) -> Frame:
@@ -60,57 +53,82 @@ class Pyramid:
 
     def luma(self, level: int) -> Plane:
         """Luma at 1 / 2**level; level 0 is the frame's own plane. Valid until the next ``load``."""
-        return self._plane(0, level)
+        return self._y.plane(level)
 
     def chroma(self, level: int) -> tuple[Plane, Plane]:
         """Both chroma planes, at half the size of ``luma(level)``. Valid until the next ``load``."""
-        return self._plane(1, level), self._plane(2, level)
-
-    def _plane(self, channel: int, level: int) -> Plane:
-        if level and self._ready[channel] >= level:
-            return self._levels[level - 1][channel]
-        planes = self.frame.planes
-        plane = (planes.y, planes.u, planes.v)[channel]
-        for at in range(level):
-            smaller = self._levels[at][channel]
-            if at >= self._ready[channel]:
-                self._shrink[at][channel](smaller, plane)
-                self._ready[channel] = at + 1
-            plane = smaller
-        return plane
+        return self._u.plane(level), self._v.plane(level)
 
 
-def best_shrink(out: tuple[int, ...], source: tuple[int, ...]) -> Shrink:
-    """The extension in C where it was built and one shape is twice the other, else OpenCV; to the same bytes.
+class Levels:
+    """A plane, and what it becomes when it is halved again and again.
+
+    Each pixel of a level is the mean of the 2 x 2 of the level before that fall on it, rounded half up; of
+    fewer and parts of them where a level is half as large rounded up. The extension in C, where it was built,
+    makes all levels at once that are exactly half as large; beside the first one the others cost next to
+    nothing. OpenCV makes the others when they are asked for; to the same bytes.
 
     Args:
-        out: shape of the planes to write.
-        source: shape of what they are made from.
+        size: (width, height) in pixels of the plane.
+        depth: how many levels.
     """
-    if source != (2 * out[0], 2 * out[1]):
-        return opencv_shrink
+
+    def __init__(self, size: tuple[int, int], depth: int) -> None:
+        self._levels = tuple(np.empty(_shape(size, level), np.uint8) for level in range(1, depth + 1))
+        self._halve = native_halve()
+        self._at_once = self._levels[: _exact(size, depth)] if self._halve else ()
+        self._whole: Plane | None = None
+        self._made = 0
+
+    def load(self, plane: Plane | None) -> None:
+        """Take the next plane, with contiguous rows, or let the last one go."""
+        self._whole, self._made = plane, 0
+
+    def plane(self, level: int) -> Plane:
+        """The plane at 1 / 2**level; level 0 is the plane itself. Valid until the next ``load``.
+
+        Raises:
+            LookupError: there is no plane.
+        """
+        if self._whole is None:
+            raise LookupError("no frame was loaded")
+        if not level:
+            return self._whole
+        while self._made < level:
+            self._make(self._whole)
+        return self._levels[level - 1]
+
+    def _make(self, whole: Plane) -> None:
+        """At least one level more."""
+        made = self._made
+        if self._halve and made < len(self._at_once):
+            self._halve(self._at_once, whole)
+            self._made = len(self._at_once)
+        else:
+            shrink(self._levels[made], self._levels[made - 1] if made else whole)
+            self._made += 1
+
+
+def native_halve() -> Callable[[tuple[Plane, ...], Plane], None] | None:
+    """What makes some levels of a plane at once; None without a compiler."""
     try:
         from scrim.core._planes import halve
     except ImportError:
-        return opencv_shrink
+        return None
     return halve
 
 
-def opencv_shrink(out: Plane, source: Plane) -> None:
-    """See ``Shrink``."""
+def shrink(out: Plane, source: Plane) -> None:
+    """Make one level of the one before, by OpenCV."""
     cv2.resize(source, out.shape[::-1], dst=out, interpolation=cv2.INTER_AREA)
 
 
-def _allocate(size: tuple[int, int], level: int) -> tuple[Plane, Plane, Plane]:
+def _exact(size: tuple[int, int], depth: int) -> int:
+    """How many levels are exactly half as large as the one before."""
     width, height = size
-    luma = (_shrunk(height, level), _shrunk(width, level))
-    chroma = (_shrunk(height // 2, level), _shrunk(width // 2, level))
-    return np.empty(luma, np.uint8), np.empty(chroma, np.uint8), np.empty(chroma, np.uint8)
+    return next((level for level in range(depth) if (width >> level | height >> level) & 1), depth)
 
 
-def _shapes(planes: tuple[Plane, Plane, Plane]) -> tuple[tuple[int, ...], ...]:
-    return planes[0].shape, planes[1].shape, planes[2].shape
-
-
-def _shrunk(length_px: int, level: int) -> int:
-    return -(-length_px // (1 << level))
+def _shape(size: tuple[int, int], level: int) -> tuple[int, int]:
+    width, height = size
+    return -(-height // (1 << level)), -(-width // (1 << level))

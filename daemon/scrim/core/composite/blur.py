@@ -1,5 +1,6 @@
 """The room, blurred without the person in it."""
 
+from collections.abc import Callable
 from math import sqrt
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from scrim.core.composite.base import CoarsePlanes
 from scrim.core.composite.blend import enlarge
 from scrim.core.composite.gaussian import best_room_blur
-from scrim.core.pyramid import Pyramid, Shrink, best_shrink
+from scrim.core.pyramid import Levels, Pyramid
 from scrim.frame import Coarse, Matte, Plane
 
 _SMALLEST_SIGMA_PX = 14 / 8
@@ -51,9 +52,9 @@ class BlurBackground:
         if not self._is_alike:
             self._chroma = best_room_blur(self._u.small.shape, max(sigma_px / 2, 0.3), 2)
         self._smooth = _native_smooth()
-        self._quarter, self._eighth = (np.empty(_shape(width, height, scale), np.uint8) for scale in (4, 8))
-        self._to_quarter = best_shrink(self._quarter.shape, _shape(width, height, 2))
-        self._to_eighth = best_shrink(self._eighth.shape, self._quarter.shape)
+        self._quarter = np.empty(_shape(width, height, 4), np.uint8)
+        self._below_half = Levels(half, 2)
+        self._below_quarter = Levels((self._quarter.shape[1], self._quarter.shape[0]), 1)
 
     def planes(self, pyramid: Pyramid, matte: Matte) -> CoarsePlanes:
         """Blur the room of the pyramid's frame."""
@@ -75,12 +76,10 @@ class BlurBackground:
         if self._smooth and cells and cells.factor == 4 and cells.plane.shape == quarter.shape:
             # The matte itself is not needed then: what it would be shrunk to follows from its cells.
             self._smooth(quarter, cells.plane)
-        else:
-            self._to_quarter(quarter, matte.uv)
-        if level == 2:
-            return quarter
-        self._to_eighth(self._eighth, quarter)
-        return self._eighth
+            self._below_quarter.load(quarter)
+            return self._below_quarter.plane(level - 2)
+        self._below_half.load(matte.uv)
+        return self._below_half.plane(level - 1)
 
 
 class _Blurred:
@@ -107,7 +106,7 @@ class _Blurred:
         return Coarse(large)
 
 
-def _native_smooth() -> Shrink | None:
+def _native_smooth() -> Callable[[Plane, Plane], None] | None:
     """What halves a plane that was enlarged by 2, given what it was before; None without a compiler."""
     try:
         from scrim.core._planes import smooth
