@@ -15,7 +15,7 @@ from scrim.core.framing.view import FULL
 from scrim.core.images import load_background
 from scrim.core.ladder import Level
 from scrim.core.look import prepare_look
-from scrim.core.matte.maker import FAINT
+from scrim.core.matte.firm import FAINT
 from scrim.core.pipeline import Pipeline
 from scrim.frame import Frame, FramePool, Mask, Plane, Planes
 

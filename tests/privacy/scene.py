@@ -14,7 +14,7 @@ from scrim.core.framing.framing import Framing
 from scrim.core.framing.view import FULL, View
 from scrim.core.ladder import Level
 from scrim.core.matte import MatteMaker
-from scrim.core.matte.maker import FAINT
+from scrim.core.matte.firm import FAINT
 from scrim.core.pyramid import Pyramid
 from scrim.frame import Frame, Mask, Matte, Plane, Planes
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from scrim.core.matte.firm import firming
 from scrim.core.matte.grid import Grid, Window
 from scrim.core.matte.guided import NativeEdges, OpenCVEdges, best_edges, drawn_within
 from scrim.core.matte.temporal import OpenCVSteady, best_steady
@@ -98,9 +99,29 @@ def test_both_take_the_same_steps(seed: int, size: tuple[int, int]):
         near = cv2.GaussianBlur(averages[0], (5, 5), 1)
         mask = random.integers(0, 256, shape, np.uint8) if number == 2 else near
         mask = (mask * (random.random(shape) < 0.9)).astype(np.uint8)
-        for step, held in zip(steps, averages, strict=True):
-            step(held, mask)
+        rects = [step(held, mask) for step, held in zip(steps, averages, strict=True)]
         assert np.array_equal(*averages)
+        assert rects[0] == rects[1]
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    limits=st.tuples(st.integers(0, 256), st.integers(0, 256)),
+    width=st.integers(1, 70),
+)
+def test_any_table_is_looked_up(seed: int, limits: tuple[int, int], width: int):
+    """Pixels below and above what a table changes are not looked up; from an average that follows at once."""
+    random = np.random.default_rng(seed)
+    table = np.arange(256).astype(np.uint8)
+    low, high = sorted(limits)
+    table[:low] = 0
+    table[low:high] = random.integers(0, 256, high - low, np.uint8)
+    mask = random.integers(0, 256, (3, width), np.uint8)
+    mask[1] = random.choice([0, 59, 60, 61, 255])
+    average = np.asarray(cv2.bitwise_not(cv2.LUT(mask, table)))
+    spare, at_once = np.empty(15 * (width + 8), np.float64), np.ones(256, np.float32)
+    native().steady(average, mask, table, at_once, spare)
+    assert np.array_equal(average, table[mask])
 
 
 def test_the_extension_is_taken_where_it_is_built():
@@ -137,10 +158,11 @@ def test_what_does_not_fit_together_is_refused():
     refuses("spare: has", edges, fine, larger, fine, fine, fine, spare, *rest)
     for window in ((-1, 0, 4, 3), (0, -1, 4, 3), (0, 0, 5, 3), (0, 0, 4, 4), (2, 0, 2, 3), (0, 2, 4, 1)):
         refuses("window: is empty, or", edges, fine, coarse, fine, fine, fine, spare, window, *rest[1:])
-    gain = np.zeros(256, np.float32)
-    refuses("average: is 8 x 6, wants 4 x 3", steady, fine, coarse, gain, spare)
-    refuses("gain: wants 256 floats", steady, coarse, coarse.copy(), gain[:9], spare)
-    refuses("spare: has 8 bytes, wants", steady, coarse, coarse.copy(), gain, spare[:8])
+    tables = firming(), np.zeros(256, np.float32)
+    refuses("average: is 8 x 6, wants 4 x 3", steady, fine, coarse, *tables, spare)
+    refuses("table: wants 256 of 1 bytes", steady, coarse, coarse.copy(), tables[0][1:], tables[1], spare)
+    refuses("gain: wants 256 of 4 bytes", steady, coarse, coarse.copy(), tables[0], tables[1][:9], spare)
+    refuses("spare: has 8 bytes, wants", steady, coarse, coarse.copy(), *tables, spare[:8])
     frozen = coarse.copy()
     frozen.flags.writeable = False
-    refuses("read-only|writable", steady, frozen, coarse, gain, spare)
+    refuses("read-only|writable", steady, frozen, coarse, *tables, spare)

@@ -102,4 +102,4 @@ class NoPerson:
 
 def person_share(mask: Mask) -> float:
     """How much of a picture is person, 0 to 1: the mean of its mask."""
-    return float(cv2.mean(mask)[0]) / 255
+    return cv2.sumElems(mask)[0] / (255 * mask.size)

@@ -2,78 +2,11 @@
  *
  * To the same bytes, on every processor: what can be whole numbers is, and each operation on floats is rounded as it is
  * written here. Compilers must not fuse multiplications and additions: -ffp-contract=off. */
-#include "../resize.h"
-
-enum { RADIUS = 2, SIDE = 2 * RADIUS + 1, BLOCK = 16, HELD = 8 };  /* HELD rows of sums are kept: more than SIDE, a power of two */
-
-/* Where a picture of `length` is mirrored at its outermost pixels. */
-INLINE Py_ssize_t mirrored(Py_ssize_t at, Py_ssize_t length)
-{
-    if (length == 1) return 0;
-    while (at < 0 || at >= length) at = at < 0 ? -at : 2 * length - 2 - at;
-    return at;
-}
-
-/* --- the time filter --- */
-
-/* sums[x] = changes of SIDE pixels around x in one row; `padded` has room for RADIUS more on either side. */
-INLINE void sum_changes(uint16_t *restrict sums, uint8_t *restrict padded, const uint8_t *average, const uint8_t *mask, Py_ssize_t width)
-{
-    for (Py_ssize_t x = 0; x < width; x++) {
-        uint8_t a = average[x], m = mask[x];
-        padded[x + RADIUS] = (uint8_t)(a > m ? a - m : m - a);
-    }
-    for (Py_ssize_t k = 1; k <= RADIUS; k++) {
-        padded[RADIUS - k] = padded[RADIUS + mirrored(-k, width)];
-        padded[RADIUS + width - 1 + k] = padded[RADIUS + mirrored(width - 1 + k, width)];
-    }
-    for (Py_ssize_t x = 0; x < width; x++)
-        sums[x] = (uint16_t)(padded[x] + padded[x + 1] + padded[x + 2] + padded[x + 3] + padded[x + 4]);
-}
-
-INLINE void follow(uint8_t *restrict held, const uint8_t *restrict seen, const uint16_t *restrict changes, const float *gain, Py_ssize_t count)
-{
-    for (Py_ssize_t x = 0; x < count; x++) {
-        const float share = gain[(changes[x] + SIDE * SIDE / 2) / (SIDE * SIDE)], rest = 1 - share;
-        const uint8_t moved = rounded((seen[x] * share + held[x] * rest) / (share + rest + 1e-5f));
-        held[x] = seen[x] ? moved : 0;
-    }
-}
-
-/* `spare` has room for HELD rows of sums, one of changes, and one of bytes with RADIUS more on either side. */
-FOR_EACH_PROCESSOR
-static void steady_plane(const plane *average, const plane *mask, const float *gain, uint16_t *spare)
-{
-    const Py_ssize_t width = mask->columns, height = mask->rows;
-    uint16_t *restrict changes = spare + HELD * width;
-    uint8_t *padded = (uint8_t *)(changes + width);
-    Py_ssize_t summed = 0;
-    for (Py_ssize_t y = 0; y < height; y++) {
-        const uint16_t *rows[SIDE];
-        for (; summed < height && summed <= y + RADIUS; summed++)  /* before the average of that row is overwritten */
-            sum_changes(spare + summed % HELD * width, padded, row_of(average, summed), row_of(mask, summed), width);
-        for (Py_ssize_t k = 0; k < SIDE; k++) rows[k] = spare + mirrored(y - RADIUS + k, height) % HELD * width;
-        const uint16_t *a = rows[0], *b = rows[1], *c = rows[2], *d = rows[3], *e = rows[4];
-        for (Py_ssize_t x = 0; x < width; x++) changes[x] = (uint16_t)(a[x] + b[x] + c[x] + d[x] + e[x]);
-        for (Py_ssize_t x = 0; x < width; x += BLOCK) {
-            const Py_ssize_t count = x + BLOCK < width ? BLOCK : width - x;
-            uint16_t any = 0;
-            for (Py_ssize_t i = 0; i < count; i++) any |= changes[x + i];
-            if (any) follow(row_of(average, y) + x, row_of(mask, y) + x, changes + x, gain, count);  /* else it is the mask already */
-        }
-    }
-}
-
-/* --- the edge --- */
+#include "steady.h"
 
 enum { Y, D, P, YY, DD, YD, YP, DP, SUMS };      /* sums over a window: luma, v - u and mask, and their products */
 enum { SLOPE_Y, SLOPE_D, OFFSET, SOLVED };       /* what the least squares leave behind */
 static const double ONE_OF_WINDOW = 1.0 / (SIDE * SIDE);
-
-/* A rectangle of coarse cells; right and bottom are exclusive. */
-typedef struct {
-    Py_ssize_t left, top, right, bottom;
-} window;
 
 /* What was drawn: the rectangle of fine cells that are not 0, and the sum of all. */
 typedef struct {
@@ -83,7 +16,7 @@ typedef struct {
 
 typedef struct {
     plane seen;                 /* the model's mask, as it is */
-    window inside;
+    window inside;              /* in coarse cells */
     Py_ssize_t rows, columns;   /* of coarse cells, in the whole grid */
     resizing coarse, limit;     /* its mask, and where that has any support, at coarse and at fine size inside the window */
     uint8_t *row, *any;         /* of fine cells: one of the limit; what is in any row */
@@ -315,30 +248,42 @@ static int get_spare(PyObject *object, Py_buffer *view, Py_ssize_t wanted)
     return get_memory(object, view, wanted, sizeof(double), PyBUF_WRITABLE, "spare");
 }
 
+/* Gets a table of 256. */
+static int get_table(PyObject *object, Py_buffer *view, Py_ssize_t wide, const char *name)
+{
+    if (PyObject_GetBuffer(object, view, PyBUF_SIMPLE) < 0) return -1;
+    if (view->len == 256 * wide && (uintptr_t)view->buf % (size_t)wide == 0) return 0;
+    PyErr_Format(PyExc_ValueError, "%s: wants 256 of %zd bytes", name, wide);
+    PyBuffer_Release(view);
+    return -1;
+}
+
 static PyObject *steady(PyObject *module, PyObject *arguments)
 {
-    PyObject *objects[4];
-    Py_buffer views[4];
+    PyObject *objects[5];
+    Py_buffer views[5];
     plane planes[2];
+    workspace work;
+    window found = {0, 0, 0, 0};
     int got = 0, is_done = 0;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OOOO", &objects[0], &objects[1], &objects[2], &objects[3])) return NULL;
+    if (!PyArg_ParseTuple(arguments, "OOOOO", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4])) return NULL;
     if (get_pixels(objects[0], &views[0], &planes[0], PyBUF_WRITABLE, "average") == 0) got++;
     if (got == 1 && get_pixels(objects[1], &views[1], &planes[1], 0, "mask") == 0) got++;
-    if (got == 2 && PyObject_GetBuffer(objects[2], &views[2], PyBUF_SIMPLE) == 0) got++;
-    if (got == 3 && is_size(&planes[0], planes[1].rows, planes[1].columns, "average")) {
-        if (views[2].len != 256 * (Py_ssize_t)sizeof(float) || (uintptr_t)views[2].buf % sizeof(float))
-            PyErr_SetString(PyExc_ValueError, "gain: wants 256 floats");
-        else if (get_spare(objects[3], &views[3], 2 * (HELD + 2) * (planes[1].columns + 2 * RADIUS)) == 0)
-            got++;
-    }
-    if (got == 4) {
+    if (got == 2 && get_table(objects[2], &views[2], 1, "table") == 0) got++;
+    if (got == 3 && get_table(objects[3], &views[3], sizeof(float), "gain") == 0) got++;
+    if (got == 4 && is_size(&planes[0], planes[1].rows, planes[1].columns, "average")
+        && get_spare(objects[4], &views[4], share_out(&work, planes[1].columns, NULL)) == 0) {
+        got++;
+        share_out(&work, planes[1].columns, views[4].buf);
         Py_BEGIN_ALLOW_THREADS
-        steady_plane(&planes[0], &planes[1], views[2].buf, views[3].buf);
+        found = steady_plane(&planes[0], &planes[1], views[2].buf, views[3].buf, work);
         Py_END_ALLOW_THREADS
         is_done = 1;
     }
-    return answer(views, got, is_done);
+    while (got > 0) PyBuffer_Release(&views[--got]);
+    if (!is_done) return NULL;
+    return Py_BuildValue("nnnn", found.left, found.top, found.right - found.left, found.bottom - found.top);
 }
 
 /* How many bytes of memory edges() works in, for so many coarse cells; shared out where there is `memory`. */
@@ -432,7 +377,7 @@ static PyObject *spare_bytes(PyObject *module, PyObject *arguments)
 }
 
 static PyMethodDef methods[] = {
-    {"steady", steady, METH_VARARGS, "steady(average, mask, gain, spare): one step of the time filter, in place."},
+    {"steady", steady, METH_VARARGS, "steady(average, mask, table, gain, spare): one step of the time filter, in place; answers where the average is not 0."},
     {"edges", edges, METH_VARARGS, "edges(out, mask, y, u, v, spare, window, noise, scale, shift): the mask, drawn at the picture's edges; answers where, and its sum."},
     {"spare_bytes", spare_bytes, METH_VARARGS, "spare_bytes(rows, columns, mask_columns): of memory that edges() works in."},
     {NULL, NULL, 0, NULL},

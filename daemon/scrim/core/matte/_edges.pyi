@@ -4,7 +4,9 @@ from numpy.typing import NDArray
 
 from scrim.frame import Mask, Plane
 
-def steady(average: Mask, mask: Mask, gain: NDArray[Any], spare: NDArray[Any], /) -> None: ...
+def steady(
+    average: Mask, mask: Mask, table: NDArray[Any], gain: NDArray[Any], spare: NDArray[Any], /
+) -> tuple[int, int, int, int]: ...
 def edges(
     out: Plane,
     mask: Plane,

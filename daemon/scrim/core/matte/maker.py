@@ -5,17 +5,13 @@ from functools import partial
 import cv2
 import numpy as np
 
+from scrim.core.matte.firm import Firm, MaskFilter
 from scrim.core.matte.grid import Grid, Window
 from scrim.core.matte.guided import BLACK, REACH, WHITE, Drawn, best_edges, drawn_within
 from scrim.core.matte.temporal import TemporalFilter, best_steady
 from scrim.core.pyramid import Pyramid
 from scrim.errors import SegmentError
 from scrim.frame import Coarse, Mask, Matte, Plane
-
-FAINT, FIRM = 60, 110
-"""Masks up to FAINT, of 255, count as 0, from FIRM on they count as they are, and between they rise from the
-one to the other. What a model is unsure of is the room: against a cut at 38, where alpha becomes 0 anyway, a
-third less of the demo's room is seen at the hair, and boundary F at 720p rises by 0.010."""
 
 
 class MatteMaker:
@@ -57,31 +53,29 @@ class MatteMaker:
         self.frame_size = frame_size
         self.mask_size = mask_size
         self._grid = Grid.as_fine_as(mask_size, frame_size) if is_fine else Grid.for_frame(frame_size)
-        self._temporal = TemporalFilter(mask_size, best_steady(mask_size)) if smooth else None
+        self._filter: MaskFilter = (
+            TemporalFilter(mask_size, best_steady(mask_size)) if smooth else Firm(mask_size)
+        )
         self._guided = best_edges(self._grid, mask_size) if refine else None
-        self._firm = np.empty((mask_size[1], mask_size[0]), np.uint8)
         self._fine = np.zeros(self._grid.shape(2), np.uint8)
         self._whole_y = np.zeros(self._grid.shape(self._grid.coarse_px), np.uint8)
         self._whole_uv = np.zeros(self._grid.shape(self._grid.step_px), np.uint8)
         self._y, self._uv = self._whole_y[:height, :width], self._whole_uv[: height // 2, : width // 2]
         uv_shape = (height, width) if self._grid.step_px == 1 else (0, 0)
         self._large_uv = np.empty(uv_shape, np.uint8), np.empty(uv_shape, np.uint8)
-        self._drawn: Window | None = None
         self._shown: Window | None = None
         self._enlarged_to: list[tuple[Plane, int]] = []
         self._cells = Coarse(self._fine, self._grid.step_px) if self._grid.step_px > 1 else None
         self._count = 0
         self._nothing = Matte(self._y, self._uv, (0, 0, 0, 0), 0.0)
         self._snap = _snapping()
-        self._firming = _firming()
         mask_pixel_px = max(-(-width // mask_size[0]), -(-height // mask_size[1]))
         cells = REACH + 2 if refine else 2
         self.reach_px = cells * self._grid.coarse_px + 2 * mask_pixel_px
 
     def reset(self) -> None:
         """Forget earlier masks: after a gap, a camera change, between stills."""
-        if self._temporal is not None:
-            self._temporal.reset()
+        self._filter.reset()
 
     def matte(self, mask: Mask, pyramid: Pyramid) -> Matte:
         """The matte of one frame; valid until the next call.
@@ -94,10 +88,8 @@ class MatteMaker:
             SegmentError: the mask or the frame has another shape or type.
         """
         self._check(mask, pyramid)
-        cv2.LUT(mask, self._firming, dst=self._firm)
-        steady = self._firm if self._temporal is None else self._temporal.apply(self._firm)
+        support, steady = self._filter.take(mask), self._filter.mask
         self._clear()
-        support = cv2.boundingRect(steady)
         if not support[2]:
             return self._nothing
         if self._guided is None:
@@ -110,20 +102,20 @@ class MatteMaker:
         return self._finished(window, drawn)
 
     def _check(self, mask: Mask, pyramid: Pyramid) -> None:
-        if mask.shape != self._firm.shape or mask.dtype != np.uint8:
-            raise SegmentError(f"mask: {mask.shape} {mask.dtype}; {self._firm.shape} uint8 is wanted")
+        shape = self._filter.mask.shape
+        if mask.shape != shape or mask.dtype != np.uint8:
+            raise SegmentError(f"mask: {mask.shape} {mask.dtype}; {shape} uint8 is wanted")
         if pyramid.size != self.frame_size:
             raise SegmentError(f"frame: {pyramid.size}; {self.frame_size} is wanted")
 
     def _clear(self) -> None:
         """Make everything 0 again that the last matte has written."""
-        if self._drawn is not None:
-            self._drawn.of(self._fine, 2)[:] = 0
+        self._fine.fill(0)
         if self._shown is not None:
             for plane, cells in self._enlarged_to:
                 self._shown.of(plane, cells)[:] = 0
         self._enlarged_to.clear()
-        self._drawn = self._shown = None
+        self._shown = None
         self._count += 1
 
     def _draw_plain(self, mask: Mask) -> None:
@@ -143,7 +135,6 @@ class MatteMaker:
 
     def _finished(self, window: Window, drawn: Drawn) -> Matte:
         """The matte of what was drawn inside ``window``; it is enlarged when somebody asks for it."""
-        self._drawn = window
         rect, alphas = drawn
         if not alphas:
             return self._nothing
@@ -195,10 +186,3 @@ def _snapping() -> Plane:
     """The table that makes alpha below BLACK 0, above WHITE 255 and stretches what is between."""
     alpha = (np.arange(256) / 255 - BLACK) / (WHITE - BLACK)
     return np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8)
-
-
-def _firming() -> Plane:
-    """The table that takes the faint part out of a mask."""
-    mask = np.arange(256, dtype=np.float64)
-    share = np.clip((mask - FAINT) / (FIRM - FAINT), 0, 1)
-    return np.ceil(mask * share).astype(np.uint8)

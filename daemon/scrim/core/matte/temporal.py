@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from scrim.core.matte.firm import Firm, Rect, around, firming
 from scrim.frame import Mask
 
 HELD_GAIN = 0.1
@@ -21,8 +22,9 @@ WINDOW_PX = 5
 """Side of the square, in mask pixels, over which the change is averaged."""
 
 
-Steady = Callable[[Mask, Mask], None]
-"""``steady(average, mask)`` moves the average, in place, towards the mask of the next frame."""
+Steady = Callable[[Mask, Mask], Rect]
+"""``steady(average, mask)`` takes the faint part out of the next frame's mask, moves the average, in place,
+towards what is left, and answers where the average is not 0 then."""
 
 
 class TemporalFilter:
@@ -45,30 +47,27 @@ class TemporalFilter:
     Args:
         mask_size: (width, height) in pixels.
         steady: what takes one step.
+
+    Attributes:
+        mask: the average; overwritten by the next mask.
     """
 
     def __init__(self, mask_size: tuple[int, int], steady: Steady) -> None:
-        width, height = mask_size
-        self._average = np.zeros((height, width), np.uint8)
+        self._first = Firm(mask_size)
+        self.mask = self._first.mask
         self._steady = steady
-        self._fresh = True
+        self._is_fresh = True
 
     def reset(self) -> None:
         """Forget every mask seen so far."""
-        self._fresh = True
+        self._is_fresh = True
 
-    def apply(self, mask: Mask) -> Mask:
-        """The steadied mask; overwritten by the next call.
-
-        Args:
-            mask: shape (height, width), uint8.
-        """
-        if self._fresh:
-            np.copyto(self._average, mask)
-            self._fresh = False
-        else:
-            self._steady(self._average, mask)
-        return self._average
+    def take(self, mask: Mask) -> Rect:
+        """See :class:`scrim.core.matte.firm.MaskFilter`."""
+        if self._is_fresh:
+            self._is_fresh = False
+            return self._first.take(mask)
+        return self._steady(self.mask, mask)
 
 
 def best_steady(mask_size: tuple[int, int]) -> Steady:
@@ -81,8 +80,8 @@ def best_steady(mask_size: tuple[int, int]) -> Steady:
         from scrim.core.matte._edges import steady
     except ImportError:
         return OpenCVSteady(mask_size)
-    gain, spare = _gains(), np.empty(10 * (mask_size[0] + 4), np.uint16)
-    return lambda average, mask: steady(average, mask, gain, spare)
+    table, gain, spare = firming(), _gains(), np.empty(15 * (mask_size[0] + 4), np.uint16)
+    return lambda average, mask: steady(average, mask, table, gain, spare)
 
 
 class OpenCVSteady:
@@ -94,6 +93,7 @@ class OpenCVSteady:
 
     def __init__(self, mask_size: tuple[int, int]) -> None:
         width, height = mask_size
+        self._firm = Firm(mask_size)
         self._change = np.empty((height, width), np.uint8)
         self._support = np.empty((height, width), np.uint8)
         self._new_share = np.empty((height, width), np.float32)
@@ -101,8 +101,10 @@ class OpenCVSteady:
         self._gain = _gains()
         self._loss = 1 - self._gain
 
-    def __call__(self, average: Mask, mask: Mask) -> None:
+    def __call__(self, average: Mask, mask: Mask) -> Rect:
         """See ``Steady``."""
+        self._firm.take(mask)
+        mask = self._firm.mask
         cv2.absdiff(mask, average, dst=self._change)
         cv2.blur(self._change, (WINDOW_PX, WINDOW_PX), dst=self._change)
         cv2.LUT(self._change, self._gain, dst=self._new_share)
@@ -110,6 +112,7 @@ class OpenCVSteady:
         cv2.blendLinear(mask, average, self._new_share, self._old_share, dst=average)
         cv2.threshold(mask, 0, 255, cv2.THRESH_BINARY, dst=self._support)
         cv2.bitwise_and(average, self._support, dst=average)
+        return around(average)
 
 
 def _gains() -> NDArray[np.float32]:
