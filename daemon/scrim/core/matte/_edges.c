@@ -6,7 +6,7 @@
 
 enum { Y, D, P, YY, DD, YD, YP, DP, SUMS };      /* sums over a window: luma, v - u and mask, and their products */
 enum { SLOPE_Y, SLOPE_D, OFFSET, SOLVED };       /* what the least squares leave behind */
-static const double ONE_OF_WINDOW = 1.0 / (SIDE * SIDE);
+static const double ONE_OF_WINDOW = 1.0 / (SIDE * SIDE), QUARTER = 0.25 / (SIDE * SIDE), SIXTEENTH = 0.0625 / (SIDE * SIDE);
 
 /* What was drawn: the rectangle of fine cells that are not 0, and the sum of all. */
 typedef struct {
@@ -89,13 +89,13 @@ INLINE void solve(const task *t, const int32_t *restrict sums, float *restrict s
     const Py_ssize_t n = t->mask.columns;
     const float noise = t->noise;
     for (Py_ssize_t x = 0; x < n; x++) {
-        const float y = (float)(sums[Y * n + x] * 0.25 * ONE_OF_WINDOW), d = (float)(sums[D * n + x] * 0.25 * ONE_OF_WINDOW);
+        const float y = (float)(sums[Y * n + x] * QUARTER), d = (float)(sums[D * n + x] * QUARTER);
         const float p = (float)(sums[P * n + x] * ONE_OF_WINDOW);
-        const float yy = (float)(sums[YY * n + x] * 0.0625 * ONE_OF_WINDOW) - y * y + noise;
-        const float dd = (float)(sums[DD * n + x] * 0.0625 * ONE_OF_WINDOW) - d * d + noise;
-        const float yd = (float)(sums[YD * n + x] * 0.0625 * ONE_OF_WINDOW) - y * d;
-        const float yp = (float)(sums[YP * n + x] * 0.25 * ONE_OF_WINDOW) - y * p;
-        const float dp = (float)(sums[DP * n + x] * 0.25 * ONE_OF_WINDOW) - d * p;
+        const float yy = (float)(sums[YY * n + x] * SIXTEENTH) - y * y + noise;
+        const float dd = (float)(sums[DD * n + x] * SIXTEENTH) - d * d + noise;
+        const float yd = (float)(sums[YD * n + x] * SIXTEENTH) - y * d;
+        const float yp = (float)(sums[YP * n + x] * QUARTER) - y * p;
+        const float dp = (float)(sums[DP * n + x] * QUARTER) - d * p;
         const float det = yy * dd - yd * yd, by_y = (yp * dd - yd * dp) / det, by_d = (yy * dp - yp * yd) / det;
         slope_y[x] = by_y;
         slope_d[x] = by_d;

@@ -42,19 +42,15 @@ INLINE uint8_t is_between(const uint8_t *mask, table firm, Py_ssize_t count)
     return found;
 }
 
-INLINE void firm_part(uint8_t *restrict out, const uint8_t *restrict mask, table firm, Py_ssize_t count)
-{
-    if (is_between(mask, firm, count))
-        for (Py_ssize_t i = 0; i < count; i++) out[i] = firm.of[mask[i]];
-    else
-        for (Py_ssize_t i = 0; i < count; i++) out[i] = mask[i] >= firm.first ? mask[i] : 0;
-}
-
 INLINE void firm_row(uint8_t *restrict out, const uint8_t *restrict mask, table firm, Py_ssize_t width)
 {
-    Py_ssize_t x = 0;
-    for (; x + BLOCK <= width; x += BLOCK) firm_part(out + x, mask + x, firm, BLOCK);
-    firm_part(out + x, mask + x, firm, width - x);
+    const uint8_t first = firm.first;
+    for (Py_ssize_t x = 0; x < width; x++) out[x] = mask[x] >= first ? mask[x] : 0;
+    for (Py_ssize_t x = 0; x < width; x += 2 * BLOCK) {
+        const Py_ssize_t count = x + 2 * BLOCK < width ? 2 * BLOCK : width - x;
+        if (count == 2 * BLOCK ? is_between(mask + x, firm, 2 * BLOCK) : is_between(mask + x, firm, count))
+            for (Py_ssize_t i = x; i < x + count; i++) out[i] = firm.of[mask[i]];
+    }
 }
 
 /* sums[x] = changes of SIDE pixels around x in one row; `padded` has room for RADIUS more on either side. */
