@@ -135,9 +135,13 @@ def test_left_stays_left_and_top_stays_top():
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 4), st.integers(0, 9))
 def test_the_extension_shrinks_as_opencv_does(rows: int, columns: int, count: int, seed: int):
-    halve = pytest.importorskip("scrim.core._planes", reason="the extension in C was not built: no compiler").halve
+    halve = pytest.importorskip(
+        "scrim.core._planes", reason="the extension in C was not built: no compiler"
+    ).halve
     sizes = [(rows << at, columns << at) for at in range(count, -1, -1)]
-    source = np.random.default_rng(seed).integers(0, 256, (sizes[0][0], sizes[0][1] + seed), np.uint8)[:, seed:]
+    source = np.random.default_rng(seed).integers(0, 256, (sizes[0][0], sizes[0][1] + seed), np.uint8)[
+        :, seed:
+    ]
     native = tuple(np.full(size, 77, np.uint8) for size in sizes[1:])
     halve(native, source)
     for before, after in pairwise((source, *native)):
@@ -151,7 +155,9 @@ def test_the_extension_shrinks_as_opencv_does(rows: int, columns: int, count: in
 
 
 def test_the_extension_halves_nothing_and_too_often_for_nobody():
-    halve = pytest.importorskip("scrim.core._planes", reason="the extension in C was not built: no compiler").halve
+    halve = pytest.importorskip(
+        "scrim.core._planes", reason="the extension in C was not built: no compiler"
+    ).halve
     source = np.zeros((4, 4), np.uint8)
     for outs in ((), (source,) * 5):
         with pytest.raises(ValueError, match=f"outs: are {len(outs)}; allowed are 1 to 4"):

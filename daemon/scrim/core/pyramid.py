@@ -7,6 +7,7 @@ import numpy as np
 
 from scrim.frame import Frame, Plane
 
+
 class Pyramid:
     """Shrinks a frame by averaging 2 x 2 pixels, again and again, into buffers that live as long as it does.
 

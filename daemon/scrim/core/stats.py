@@ -30,6 +30,43 @@ class Histogram:
         return list(accumulate(tuple(self._counts)))
 
 
+class Stage:
+    """A stage, and what its runs took. As a context it is one run; whatever its end, it is counted.
+
+    Only one run goes on at a time.
+
+    Args:
+        weight: share of the newest run in the average, 0 to 1.
+
+    Attributes:
+        average_ms: moving.
+        count: of runs.
+        histogram: of all runs.
+    """
+
+    __slots__ = ("_begin_ns", "_weight", "average_ms", "count", "histogram")
+
+    def __init__(self, weight: float) -> None:
+        self._weight = weight
+        self._begin_ns = 0
+        self.average_ms = 0.0
+        self.count = 0
+        self.histogram = Histogram()
+
+    def add(self, spent_ms: float) -> None:
+        """Count one run."""
+        weight = self._weight if self.count else 1.0
+        self.average_ms += weight * (spent_ms - self.average_ms)
+        self.count += 1
+        self.histogram.add(spent_ms)
+
+    def __enter__(self) -> None:
+        self._begin_ns = time.perf_counter_ns()
+
+    def __exit__(self, *_: object) -> None:
+        self.add((time.perf_counter_ns() - self._begin_ns) / 1e6)
+
+
 class StageClock:
     """Wall time of each stage of a frame, as a moving average and as a histogram.
 
@@ -39,55 +76,44 @@ class StageClock:
 
     def __init__(self, weight: float = 0.1) -> None:
         self._weight = weight
-        self._average_ms: dict[str, float] = {}
-        self.total_ms: dict[str, float] = {}
-        self.count: dict[str, int] = {}
-        self._histograms: dict[str, Histogram] = {}
+        self._stages: dict[str, Stage] = {}
 
-    def stage(self, name: str) -> "Stage":
-        """Time what happens inside."""
-        return Stage(self, name)
+    def stage(self, name: str) -> Stage:
+        """Time what happens inside. No stage is entered by two threads at once."""
+        try:
+            return self._stages[name]
+        except KeyError:
+            return self._stages.setdefault(name, Stage(self._weight))
 
     def add(self, name: str, spent_ms: float) -> None:
         """Count one run of a stage."""
-        before = self._average_ms.get(name, spent_ms)
-        self._average_ms[name] = before + self._weight * (spent_ms - before)
-        self.total_ms[name] = self.total_ms.get(name, 0.0) + spent_ms
-        self.count[name] = self.count.get(name, 0) + 1
-        histogram = self._histograms.get(name)
-        if histogram is None:
-            histogram = self._histograms[name] = Histogram()
-        histogram.add(spent_ms)
+        self.stage(name).add(spent_ms)
 
-    def histogram(self, name: str) -> Histogram:
-        """Of one stage since the start; empty where it was never run."""
-        return self._histograms.get(name) or Histogram()
+    def clear(self) -> None:
+        """Begin anew."""
+        self._stages = {}
+
+    @property
+    def total_ms(self) -> dict[str, float]:
+        """Stage to the time of all its runs."""
+        return {name: stage.histogram.total_ms for name, stage in self._all()}
+
+    @property
+    def count(self) -> dict[str, int]:
+        """Stage to how often it was run."""
+        return {name: stage.count for name, stage in self._all() if stage.count}
 
     def averages_ms(self) -> dict[str, float]:
         """Stage to its moving average in ms."""
-        return dict(self._average_ms)
+        return {name: stage.average_ms for name, stage in self._all() if stage.count}
 
+    def histogram(self, name: str) -> Histogram:
+        """Of one stage since the start; empty where it was never run."""
+        stage = self._stages.get(name)
+        return stage.histogram if stage is not None else Histogram()
 
-class Stage:
-    """One run of a stage, as a context; whatever its end, it is counted.
-
-    Args:
-        clock: where.
-        name: of the stage.
-    """
-
-    __slots__ = ("_begin_ns", "_clock", "_name")
-
-    def __init__(self, clock: StageClock, name: str) -> None:
-        self._clock = clock
-        self._name = name
-        self._begin_ns = 0
-
-    def __enter__(self) -> None:
-        self._begin_ns = time.perf_counter_ns()
-
-    def __exit__(self, *_: object) -> None:
-        self._clock.add(self._name, (time.perf_counter_ns() - self._begin_ns) / 1e6)
+    def _all(self) -> list[tuple[str, Stage]]:
+        return list(self._stages.items())
 
 
 class RateMeter:

@@ -61,18 +61,20 @@ class NativeBlend:
 
     def __call__(self, out: Planes, camera: Planes, behind: CoarsePlanes, matte: Matte) -> None:
         """See :class:`Blend`."""
-        cells, half = matte.cells, _half(matte.box)
+        blend, box, half, cells = self._blend, matte.box, _half(matte.box), matte.cells
         if cells is None:
-            luma, chroma = Coarse(matte.y), Coarse(matte.uv)
+            luma, luma_factor, chroma, chroma_factor = matte.y, 1, matte.uv, 1
         else:
-            luma, chroma = cells, Coarse(cells.plane, cells.factor // 2)
-        room_y, room_u, room_v = behind
-        self._mix(out.y, camera.y, room_y, luma, matte.box)
-        self._mix(out.u, camera.u, room_u, chroma, half)
-        self._mix(out.v, camera.v, room_v, chroma, half)
-
-    def _mix(self, out: Plane, camera: Plane, behind: Coarse, alpha: Coarse, box: Box) -> None:
-        self._blend(out, camera, behind.plane, behind.factor, alpha.plane, alpha.factor, box)
+            luma, luma_factor, chroma, chroma_factor = (
+                cells.plane,
+                cells.factor,
+                cells.plane,
+                cells.factor // 2,
+            )
+        y, u, v = behind
+        blend(out.y, camera.y, y.plane, y.factor, luma, luma_factor, box)
+        blend(out.u, camera.u, u.plane, u.factor, chroma, chroma_factor, half)
+        blend(out.v, camera.v, v.plane, v.factor, chroma, chroma_factor, half)
 
 
 class OpenCVBlend:

@@ -93,17 +93,16 @@ class _Blurred:
     def __init__(self, size: tuple[int, int], scale: int) -> None:
         width, height = size
         self.small = np.empty(_shape(width, height, scale), np.uint8)
-        self._scale = scale
+        self._small = Coarse(self.small, scale)
         is_whole = width % scale == 0 and height % scale == 0
-        self._large = None if is_whole else np.empty((height, width), np.uint8)
+        self._large = None if is_whole else Coarse(np.empty((height, width), np.uint8))
 
     def coarse(self) -> Coarse:
         """The plane as it is now."""
-        large = self._large
-        if large is None:
-            return Coarse(self.small, self._scale)
-        enlarge(Coarse(self.small, self._scale), large)
-        return Coarse(large)
+        if self._large is None:
+            return self._small
+        enlarge(self._small, self._large.plane)
+        return self._large
 
 
 def _native_smooth() -> Callable[[Plane, Plane], None] | None:

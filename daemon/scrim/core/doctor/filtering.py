@@ -133,8 +133,7 @@ def _spent_ms(pipeline: Pipeline, demo: Demo) -> float:
     try:
         for number in range(1 + _TIMED_FRAMES):
             if number == 1:
-                pipeline.clock.total_ms.clear()
-                pipeline.clock.count.clear()
+                pipeline.clock.clear()
                 spent_ms.clear()
             frame = demo.read()
             if frame is not None:
