@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from scrim.core.matte import MatteMaker
-from scrim.core.matte.grid import Grid
 from scrim.core.matte.firm import FAINT
+from scrim.core.matte.grid import Grid
 from scrim.core.pyramid import Pyramid
 from scrim.errors import SegmentError
 from scrim.frame import Frame, Mask, Matte, Plane, Planes

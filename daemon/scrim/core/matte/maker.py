@@ -99,7 +99,7 @@ class MatteMaker:
         else:
             window = self._grid.window_around(support, self.mask_size, REACH + 2)
             drawn = self._guided.draw(steady, self._guides(pyramid), window, self._fine)
-        return self._finished(window, drawn)
+        return self._finished(drawn)
 
     def _check(self, mask: Mask, pyramid: Pyramid) -> None:
         shape = self._filter.mask.shape
@@ -133,8 +133,8 @@ class MatteMaker:
             cv2.resize(plane, luma.shape[::-1], dst=large, interpolation=cv2.INTER_LINEAR_EXACT)
         return luma, *self._large_uv
 
-    def _finished(self, window: Window, drawn: Drawn) -> Matte:
-        """The matte of what was drawn inside ``window``; it is enlarged when somebody asks for it."""
+    def _finished(self, drawn: Drawn) -> Matte:
+        """The matte of what was drawn; it is enlarged when somebody asks for it."""
         rect, alphas = drawn
         if not alphas:
             return self._nothing
