@@ -7,7 +7,6 @@ the older whole. Core and gateway each have one, beside each other in :func:`scr
 import json
 import logging
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -168,6 +167,8 @@ class StateFile:
             logger.warning("%s: cannot be set aside: %s; it is not used", path, error.strerror)
 
     def _write(self, data: bytes) -> None:
+        import tempfile  # with all that it imports itself, too long for a start, which only reads
+
         folder = self.path.parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder, prefix=self._temporary)

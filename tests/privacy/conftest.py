@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from scrim.core import loops, outlet
+from scrim.core import outlet, pipeline_loop
 
 from .schedule import IMAGES
 
@@ -37,6 +37,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def no_waiting() -> Iterator[None]:
     """The rig's clock stands still between events, so nothing that is empty is waited for."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loops, "_PATIENCE_S", 0.0)
+        patch.setattr(pipeline_loop, "_PATIENCE_S", 0.0)
         patch.setattr(outlet, "REPEAT_INTERVAL_S", 0.0)
         yield

@@ -21,10 +21,11 @@ from scrim.core.framing.view import View
 from scrim.core.images import Images, decode_image
 from scrim.core.ladder import Level
 from scrim.core.look import kept_regions, prepare_look
-from scrim.core.loops import OutletLoop, PipelineLoop
+from scrim.core.loops import OutletLoop
 from scrim.core.models import FirstModel, Models
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
+from scrim.core.pipeline_loop import PipelineLoop
 from scrim.core.privacy import SETTINGS_PARTY, Privacy
 from scrim.core.segment.loading import LoadedModel
 from scrim.core.segment.model import InputSpec, ModelSpec, OutputSpec

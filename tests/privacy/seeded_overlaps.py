@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from scrim.core.found import Found
-from scrim.core.loops import Begun, PipelineLoop
 from scrim.core.pipeline import Pipeline
+from scrim.core.pipeline_loop import Begun, PipelineLoop
 from scrim.core.workers import Handover
 from scrim.frame import Mask, Matte, SafeFrame
 

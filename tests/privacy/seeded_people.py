@@ -10,10 +10,10 @@ from scrim.core.finder import Looks, MaskFinder
 from scrim.core.found import Found
 from scrim.core.framing.view import FULL, View
 from scrim.core.ladder import Level
-from scrim.core.loops import PipelineLoop
 from scrim.core.outlet import Outlet
 from scrim.core.person import PersonPolicy
 from scrim.core.pipeline import Look, Pipeline
+from scrim.core.pipeline_loop import PipelineLoop
 from scrim.core.pyramid import Pyramid
 from scrim.core.segment.base import Segmenter
 from scrim.core.subject import Subject

@@ -98,3 +98,45 @@ def test_a_gateway_with_nothing_to_do_is_small(core, place: Path, tmp_path: Path
         assert b"look at" in gateway.stdout.readline()
         assert least_rss_mb(gateway) < MOST_GATEWAY_RSS_MB
         gateway.terminate()
+
+
+FIRST_PICTURE = """
+import os, sys
+from pathlib import Path
+from scrim.cli import main
+
+folder, *later = sys.argv[1:]
+
+class Watcher:
+    def find_spec(self, name, path, target=None):
+        if name == "scrim.core.output":
+            sys.meta_path.remove(self)
+            from scrim.core import output
+            output._FIRST_S = 180.0  # however slow this machine is
+            sys.meta_path.insert(0, self)
+        if name in later:
+            print(name, len(list(Path(folder).glob("*"))), flush=True)
+            os._exit(0)
+
+sys.meta_path.insert(0, Watcher())
+main(["core", "--set", "camera.source=test:", "--set", f"sinks=['images:{folder}']"])
+"""
+
+LATER = ("scrim.core.pipeline", "scrim.core.control", "scrim.core.segment", "scrim.core.capture")
+"""What makes pictures of the camera, and what answers for them."""
+
+
+def test_the_placeholder_is_out_before_the_rest_is_loaded(place: Path, tmp_path: Path):
+    """Loading the rest takes as long again: on a slow board nobody who reads is to wait for it."""
+    folder = tmp_path / "pictures"
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_PICTURE, folder, *LATER],
+        env={**os.environ, "SCRIM_SOCKET": str(place), "STATE_DIRECTORY": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=True,
+    )
+    name, pictures = done.stdout.split()
+    assert name in LATER
+    assert int(pictures) >= 1

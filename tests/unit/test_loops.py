@@ -16,9 +16,10 @@ from scrim.core.demand import LINGER_S, Demand
 from scrim.core.event_log import EventLog
 from scrim.core.events import Event, Observers, StateWatch
 from scrim.core.ladder import Level
-from scrim.core.loops import OutletLoop, PipelineLoop, SinkLoop
+from scrim.core.loops import OutletLoop, SinkLoop
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Look, Pipeline
+from scrim.core.pipeline_loop import PipelineLoop
 from scrim.core.privacy import Privacy
 from scrim.core.segment.constant import ScriptedSegmenter
 from scrim.core.sinks.memory import MemorySink
@@ -628,7 +629,9 @@ def test_a_sink_is_opened_and_fed_the_placeholder_first():
     sink = FaultySink()
     loop = sink_loop(sink)
     put(loop)
+    assert not loop.tried.is_set()
     loop.step()
+    assert loop.tried.is_set()
     assert loop.is_open
     assert (loop.delivered, sink.count) == (1, 2)
     assert np.array_equal(sink.frames[0].i420, PlaceholderPainter(CAPS.size).paint(Reason.STARTING, 1).i420)
@@ -647,6 +650,7 @@ def test_a_sink_that_fails_is_closed_and_tried_again(
             put(loop)
             loop.step()
     assert not loop.is_open
+    assert loop.tried.is_set()
     assert loop.error is not None
     assert "planted" in loop.error
     assert sink.closed == sum(faults.values())

@@ -12,14 +12,14 @@ import pytest
 from numpy.typing import NDArray
 from tests.waiting import until
 
-from scrim.core import loops
+from scrim.core import pipeline_loop
 from scrim.core.composite.base import CoarsePlanes
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.composite.replace import PictureBackground, color_picture
 from scrim.core.found import Found
-from scrim.core.loops import PipelineLoop
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Look, Pipeline
+from scrim.core.pipeline_loop import PipelineLoop
 from scrim.core.pyramid import Pyramid
 from scrim.core.segment.constant import ScriptedSegmenter
 from scrim.core.workers import Handover, Latest, running
@@ -124,7 +124,7 @@ def rig() -> Rig:
 
 
 def test_a_frame_waits_for_its_second_half_and_no_third_is_begun(rig: Rig, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(loops, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(pipeline_loop, "_PATIENCE_S", 0.01)
     rig.step(1)
     rig.step(2)
     assert rig.outlet.let_in == []
@@ -149,7 +149,7 @@ def test_without_overlap_a_frame_is_finished_at_once_and_no_thread_is_asked(rig:
 
 
 def test_when_overlapping_ends_what_waits_is_finished_first(rig: Rig, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(loops, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(pipeline_loop, "_PATIENCE_S", 0.01)
     rig.step(1)
     rig.overlaps = False
     rig.step(2)

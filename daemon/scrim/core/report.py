@@ -12,11 +12,12 @@ from scrim.core.control import Control
 from scrim.core.crashes import SafeMode
 from scrim.core.events import EventCount
 from scrim.core.health import HealthReader, ProcessReader
-from scrim.core.loops import OutletLoop, PipelineLoop, SinkLoop
+from scrim.core.loops import OutletLoop, SinkLoop
 from scrim.core.metrics import DeviceFigures, ErrorCount, Figures, Metrics, Value
 from scrim.core.models import Models
 from scrim.core.outlet import Outlet
 from scrim.core.pipeline import Pipeline
+from scrim.core.pipeline_loop import PipelineLoop
 from scrim.core.privacy import Privacy
 from scrim.core.regulator import Regulator
 from scrim.core.stats import BUCKETS_MS
@@ -40,9 +41,6 @@ from scrim.rss_guard import MB, resident_bytes
 
 if TYPE_CHECKING:
     from scrim.config import Settings
-
-FEED_NAME = "feed"
-"""What people call the sink that the gateway reads."""
 
 
 @dataclass(frozen=True, slots=True)

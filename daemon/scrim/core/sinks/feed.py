@@ -4,6 +4,9 @@ from scrim.errors import LocalError, SinkError
 from scrim.frame import Caps, SafeFrame
 from scrim.local.feed import FeedWriter
 
+FEED_NAME = "feed"
+"""What people call it."""
+
 
 class FeedSink:
     """Hands safe frames to whoever subscribed at the local socket. Costs nothing while nobody did.

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from scrim.core.sinks.base import Sink
 from scrim.errors import SinkError
-from scrim.uvc.controls import Shutter
 
 if TYPE_CHECKING:
     from scrim.config import GadgetSettings
+    from scrim.uvc.controls import Shutter
 
 SINKS = {
     "v4l2loopback": "scrim.core.sinks.v4l2loopback:V4L2LoopbackSink",
@@ -29,7 +29,7 @@ FORMS = (
 """What a person may write."""
 
 
-def make_sink(url: str, gadget: "GadgetSettings | None" = None, shutter: Shutter | None = None) -> Sink:
+def make_sink(url: str, gadget: "GadgetSettings | None" = None, shutter: "Shutter | None" = None) -> Sink:
     """The sink ``url`` means, not yet opened.
 
     Args:
