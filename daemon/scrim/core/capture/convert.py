@@ -10,11 +10,12 @@ from abc import ABC, abstractmethod
 import cv2
 import numpy as np
 
+from scrim.core.interleave import best_split, best_unpack_yuyv
 from scrim.frame import Plane, Planes
 
-COST = {"YU12": 1, "NV12": 2, "YUYV": 7, "MJPG": 36}
-"""The formats there is a converter for, and what a frame of 1280 x 720 costs: CPU time in tenths of a
-millisecond on x86-64, rounded up."""
+COST = {"YU12": 10, "NV12": 12, "YUYV": 20, "MJPG": 360}
+"""The formats there is a converter for, and what a frame of 1280 x 720 costs: CPU time in hundredths of a
+millisecond on x86-64."""
 
 _JPEG_END = b"\xff\xd9"
 _JPEG_PADDING_BYTES = 4096
@@ -75,15 +76,17 @@ class FromYu12(Converter):
 class FromNv12(Converter):
     """NV12: luma, then one plane of chroma pairs with the same stride."""
 
+    def __init__(self, size: tuple[int, int], stride: int = 0) -> None:
+        super().__init__(size, stride)
+        self._split = best_split()
+
     def __call__(self, data: Plane, i420: Plane) -> None:
         """Convert one picture."""
         width, height = self._width, self._height
         rows = self._rows(data, height * 3 // 2)
         planes = Planes.of(i420)
         np.copyto(planes.y, rows[:height, :width])
-        pairs = rows[height:, :width].reshape(height // 2, width // 2, 2)
-        cv2.extractChannel(pairs, 0, dst=planes.u)
-        cv2.extractChannel(pairs, 1, dst=planes.v)
+        self._split(planes.u, planes.v, rows[height:, :width])
 
 
 class FromYuyv(Converter):
@@ -93,18 +96,13 @@ class FromYuyv(Converter):
 
     def __init__(self, size: tuple[int, int], stride: int = 0) -> None:
         super().__init__(size, stride)
-        self._mean = np.empty((self._height // 2, self._width * 2), np.uint8)
+        self._unpack = best_unpack_yuyv(size)
 
     def __call__(self, data: Plane, i420: Plane) -> None:
         """Convert one picture."""
         width, height = self._width, self._height
-        rows = self._rows(data, height)[:, : width * 2]
         planes = Planes.of(i420)
-        cv2.extractChannel(rows.reshape(height, width, 2), 0, dst=planes.y)
-        cv2.addWeighted(rows[0::2], 0.5, rows[1::2], 0.5, 0, dst=self._mean)
-        quads = self._mean.reshape(height // 2, width // 2, 4)
-        cv2.extractChannel(quads, 1, dst=planes.u)
-        cv2.extractChannel(quads, 3, dst=planes.v)
+        self._unpack(planes.y, planes.u, planes.v, self._rows(data, height)[:, : width * 2])
 
 
 class FromMjpg(Converter):

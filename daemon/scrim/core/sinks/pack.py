@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 
+from scrim.core.interleave import best_join, best_pack_yuyv
 from scrim.frame import Plane, Planes
 
 Packer = Callable[[Plane], Plane]
@@ -22,14 +22,14 @@ class ToNv12:
         width, height = size
         self._luma_bytes = width * height
         self._bytes = np.empty(width * height * 3 // 2, np.uint8)
-        self._pairs = self._bytes[self._luma_bytes :].reshape(height // 2, width // 2, 2)
+        self._pairs = self._bytes[self._luma_bytes :].reshape(height // 2, width)
+        self._join = best_join()
 
     def __call__(self, i420: Plane) -> Plane:
         """Pack one picture."""
         planes = Planes.of(i420)
         np.copyto(self._bytes[: self._luma_bytes].reshape(planes.y.shape), planes.y)
-        cv2.insertChannel(planes.u, self._pairs, 0)
-        cv2.insertChannel(planes.v, self._pairs, 1)
+        self._join(self._pairs, planes.u, planes.v)
         return self._bytes
 
 
@@ -44,6 +44,7 @@ class ToYuyv:
         width, height = size
         self._size = size
         self._bytes = np.empty(width * height * 2, np.uint8)
+        self._pack = best_pack_yuyv()
 
     def __call__(self, i420: Plane) -> Plane:
         """Pack one picture."""
@@ -53,13 +54,9 @@ class ToYuyv:
     def into(self, i420: Plane, target: Plane) -> None:
         """Pack one picture into the first bytes of ``target``, flat and at least 2 bytes per pixel."""
         width, height = self._size
-        pixels = target[: width * height * 2].reshape(height, width, 2)
-        quads = pixels.reshape(height, width // 2, 4)
         planes = Planes.of(i420)
-        cv2.insertChannel(planes.y, pixels, 0)
-        for rows in (quads[0::2], quads[1::2]):
-            cv2.insertChannel(planes.u, rows, 1)
-            cv2.insertChannel(planes.v, rows, 3)
+        packed = target[: width * height * 2].reshape(height, width * 2)
+        self._pack(packed, planes.y, planes.u, planes.v)
 
 
 def to_yu12(i420: Plane) -> Plane:
