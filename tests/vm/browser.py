@@ -1,36 +1,17 @@
-"""A meeting's view of the webcam: Chromium's getUserMedia, driven through the DevTools protocol."""
+"""A meeting's view of the webcam: Chromium's getUserMedia."""
 
 import asyncio
 import contextlib
-import json
-import os
-import shutil
-import signal
-import subprocess
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import aiohttp
+from tests import chromium
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--use-fake-ui-for-media-stream",
-    "--remote-debugging-port=0",
-)
-DEADLINE_S = 300.0
+_IS_THERE = "location.protocol === 'http:' && navigator.mediaDevices !== undefined"
+"""Before that a page may see no camera."""
 
 _WATCH = """
 (async () => {
@@ -110,60 +91,11 @@ def _served() -> Iterator[str]:
 
 
 async def _evaluated(folder: Path, url: str, script: str) -> dict[str, Any]:
-    async with asyncio.timeout(DEADLINE_S), _tab(folder, url) as socket:
-        await _until_ready(socket)
-        question = {"expression": script, "awaitPromise": True, "returnByValue": True}
-        answer = await _ask(socket, "Runtime.evaluate", **question)
-        assert "exceptionDetails" not in answer, answer
-        return dict(answer["result"]["value"])
-
-
-async def _until_ready(socket: aiohttp.ClientWebSocketResponse) -> None:
-    """Until the page is there: before, it is none that may see a camera."""
-    is_there = "location.protocol === 'http:' && navigator.mediaDevices !== undefined"
-    while True:
-        answer = await _ask(socket, "Runtime.evaluate", expression=is_there)
-        if answer["result"].get("value") is True:
-            return
-        await asyncio.sleep(0.1)
-
-
-@contextlib.asynccontextmanager
-async def _tab(folder: Path, url: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    assert CHROMIUM is not None
-    browser = subprocess.Popen(
-        [CHROMIUM, *FLAGS, f"--user-data-dir={folder}", url],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        async with aiohttp.ClientSession() as session:
-            debugger = await _debugger(session, folder, url)
-            async with session.ws_connect(debugger, max_msg_size=0) as socket:
-                yield socket
-    finally:
-        os.killpg(browser.pid, signal.SIGKILL)
-        browser.wait()
-
-
-async def _debugger(session: aiohttp.ClientSession, folder: Path, url: str) -> str:
-    deadline_s = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline_s:
-        with contextlib.suppress(OSError, ValueError, IndexError, aiohttp.ClientError, StopIteration):
-            port = int((folder / "DevToolsActivePort").read_text().split()[0])
-            async with session.get(f"http://127.0.0.1:{port}/json") as answer:
-                return str(
-                    next(tab["webSocketDebuggerUrl"] for tab in await answer.json() if tab["url"] == url)
-                )
-        await asyncio.sleep(0.1)
-    raise AssertionError("Chromium did not start")
-
-
-async def _ask(socket: aiohttp.ClientWebSocketResponse, method: str, **params: Any) -> dict[str, Any]:
-    await socket.send_json({"id": 1, "method": method, "params": params})
-    while True:
-        message = json.loads(await socket.receive_str(timeout=DEADLINE_S))
-        if message.get("id") == 1:
-            assert "error" not in message, message
-            return dict(message["result"])
+    async with (
+        asyncio.timeout(chromium.DEADLINE_S),
+        chromium.browser(folder, "--use-fake-ui-for-media-stream") as socket,
+    ):
+        tab = chromium.Tab(socket)
+        await tab.command("Page.navigate", url=url)
+        await tab.until(_IS_THERE)
+        return dict(await tab.value(script))

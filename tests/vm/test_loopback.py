@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.chromium import CHROMIUM
 
 from scrim.core.capture.room import room_picture
 from scrim.core.capture.v4l2 import V4L2Camera
@@ -25,7 +26,7 @@ from scrim.errors import SinkError
 from scrim.frame import Caps, Planes, SafeFrame
 from scrim.local.status import SinkStatus, Status
 
-from .browser import CHROMIUM, seen_by_chromium
+from .browser import seen_by_chromium
 from .usb import PATIENCE_S, run, until
 from .video import COLOR, SIZE, Core, Loopback, Reader, Vivid
 

@@ -1,80 +1,44 @@
-"""A real browser, driven through the DevTools protocol."""
+"""The page in a real browser: what a person does there."""
 
 import asyncio
 import base64
 import contextlib
-import json
-import os
-import shutil
-import signal
-import subprocess
 import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from tests import chromium
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--hide-scrollbars",
-    "--remote-debugging-port=0",
-]
 DEADLINE_S = 180.0
 PHONE, DESKTOP = (390, 844), (1280, 900)
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install the package chromium")
+needs_chromium = pytest.mark.skipif(
+    chromium.CHROMIUM is None, reason="no Chromium: install the package chromium"
+)
 
 
-class Tab:
-    """One page of the browser."""
+class Tab(chromium.Tab):
+    """The page.
+
+    Attributes:
+        complaints: errors in its console.
+    """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
-        self._ids = count(1)
+        super().__init__(socket)
         self.complaints: list[str] = []
 
-    async def command(self, method: str, **params: Any) -> dict[str, Any]:
-        number = next(self._ids)
-        await self._socket.send_json({"id": number, "method": method, "params": params})
-        while True:
-            message = json.loads(await self._socket.receive_str(timeout=DEADLINE_S))
-            if message.get("id") == number:
-                assert "error" not in message, message
-                return message["result"]
-            self._note(message)
-
-    def _note(self, message: dict[str, Any]) -> None:
+    def hear(self, message: dict[str, Any]) -> None:
         if message.get("method") == "Log.entryAdded" and message["params"]["entry"]["level"] == "error":
             self.complaints.append(message["params"]["entry"]["text"])
         elif message.get("method") == "Runtime.exceptionThrown":
             self.complaints.append(str(message["params"]["exceptionDetails"]))
 
-    async def value(self, expression: str) -> Any:
-        result = await self.command(
-            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True, userGesture=True
-        )
-        assert "exceptionDetails" not in result, result
-        return result["result"].get("value")
-
-    async def until(self, expression: str) -> None:
-        """Poll until ``expression`` is true."""
-        deadline = time.monotonic() + DEADLINE_S
-        while not await self.value(expression):
-            assert time.monotonic() < deadline, f"never true: {expression}; {self.complaints}"
-            await asyncio.sleep(0.05)
+    def __str__(self) -> str:
+        return str(self.complaints)
 
     async def look(self, size: tuple[int, int], dark: bool = False) -> None:
         await self.command(
@@ -131,44 +95,16 @@ class Tab:
 
 @contextlib.asynccontextmanager
 async def open_page(url: str) -> AsyncIterator[Tab]:
-    """A browser of our own at ``url``, ended by its process group."""
+    """A browser of our own at ``url``."""
     with tempfile.TemporaryDirectory(prefix="scrim-chromium-", ignore_cleanup_errors=True) as folder:
-        assert CHROMIUM is not None
-        browser = subprocess.Popen(
-            [CHROMIUM, *FLAGS, f"--user-data-dir={folder}", "about:blank"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"LC_ALL": "C.UTF-8"},  # or it cannot open a file with an umlaut in its name
-            start_new_session=True,
-        )
-        try:
-            async with (
-                aiohttp.ClientSession() as session,
-                session.ws_connect(await _debugger(session, Path(folder)), max_msg_size=0) as socket,
-            ):
-                tab = Tab(socket)
-                for domain in ("Page", "Runtime", "Log"):
-                    await tab.command(f"{domain}.enable")
-                await tab.look(DESKTOP)
-                await tab.command("Page.navigate", url=url)
-                await tab.until("document.getElementById('version') !== null")
-                yield tab
-        finally:
-            os.killpg(browser.pid, signal.SIGKILL)
-            browser.wait()
-
-
-async def _debugger(session: aiohttp.ClientSession, folder: Path) -> str:
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, ValueError, IndexError, aiohttp.ClientError, StopIteration):
-            port = int((folder / "DevToolsActivePort").read_text().split()[0])
-            async with session.get(f"http://127.0.0.1:{port}/json") as answer:
-                return next(
-                    tab["webSocketDebuggerUrl"] for tab in await answer.json() if tab["type"] == "page"
-                )
-        await asyncio.sleep(0.1)
-    raise AssertionError("Chromium did not start")
+        async with chromium.browser(Path(folder), "--hide-scrollbars") as socket:
+            tab = Tab(socket)
+            for domain in ("Page", "Runtime", "Log"):
+                await tab.command(f"{domain}.enable")
+            await tab.look(DESKTOP)
+            await tab.command("Page.navigate", url=url)
+            await tab.until("document.getElementById('version') !== null")
+            yield tab
 
 
 Scenario = Callable[[Tab, str], Awaitable[None]]
