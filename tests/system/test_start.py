@@ -92,6 +92,15 @@ def test_the_library_that_checks_comes_with_the_first_change(core, place: Path):
     assert "_pydantic_core" in loaded(core)
 
 
+def test_closing_the_camera_waits_for_no_library(core, place: Path):
+    until_pictures_come(place)
+    with Client(place, timeout_s=DEADLINE_S) as client:
+        for is_enabled in (False, True, False):
+            client.set({"camera": {"is_enabled": is_enabled}})
+            assert client.settings()["settings"]["camera"]["is_enabled"] is is_enabled
+    assert "_pydantic_core" not in loaded(core)
+
+
 def test_a_gateway_with_nothing_to_do_is_small(core, place: Path, tmp_path: Path):
     with started(place, tmp_path / "gateway", "gateway", "--set", "web.port=0") as gateway:
         assert gateway.stdout is not None

@@ -19,6 +19,8 @@ PATCHES: tuple[dict[str, Any], ...] = (
     {"effect": "color", "color": "teal"},
     {"strength": 12},
     {"camera": {"mirror": True, "width": None}},
+    {"camera": {"is_enabled": False}},
+    {"camera": {"is_enabled": True}},
     {"person": {"persons": "largest"}, "processing_budget_per_frame": 40},
 )
 
@@ -59,7 +61,7 @@ def test_a_patch_makes_of_them_what_it_makes_of_the_checked_ones(patch: dict[str
 
 
 def test_what_is_wrong_is_told_in_the_same_words():
-    for patch in ({"strength": 0}, {"effekt": "blur"}, {"sinks": []}):
+    for patch in ({"strength": 0}, {"effekt": "blur"}, {"sinks": []}, {"camera": {"is_enabled": 0}}):
         told = []
         for settings in (checked(), as_plain(checked())):
             with pytest.raises(ConfigError) as caught:

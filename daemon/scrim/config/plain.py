@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from scrim.config.document import Settings
     from scrim.config.kinds import EffectName
 
+_SWITCHES = tuple({"camera": {"is_enabled": is_enabled}} for is_enabled in (True, False))
+"""What opens and closes the camera; no other key depends on it."""
+
 
 @dataclass(frozen=True)
 class Patched:
@@ -47,7 +50,8 @@ class PlainSection(SimpleNamespace):
 class PlainSettings(PlainSection):
     """All settings, with what the core asks of :class:`scrim.config.Settings`; see there.
 
-    The library that checks is loaded by ``patched``, unless that patch was checked before.
+    The library that checks is loaded by ``patched``, unless that patch was checked before or does nothing but
+    open or close the camera: that cannot be wrong, and closing must not wait for a library.
     """
 
     __slots__ = ("_known",)
@@ -76,6 +80,9 @@ class PlainSettings(PlainSection):
         for known in self._known:
             if known.patch == patch and known.live == live:
                 return plain(known.result, known.after)
+        if patch in _SWITCHES and type(patch["camera"]["is_enabled"]) is bool:
+            document = self.model_dump()
+            return plain({**document, "camera": {**document["camera"], **patch["camera"]}})
         from scrim.config.document import from_document
 
         # None stands for what is not given, as in a file.
