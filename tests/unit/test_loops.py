@@ -10,6 +10,7 @@ import pytest
 
 from scrim.core import outlet as outlet_module
 from scrim.core.capture_loop import CaptureLoop
+from scrim.core.composite.compositor import Compositor
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.composite.replace import PictureBackground, color_picture
 from scrim.core.demand import LINGER_S, Demand
@@ -213,6 +214,12 @@ def test_while_nobody_watches_the_camera_stays_closed():
     capture.step(2)
     assert (capture.loop.state, capture.loop.caps, capture.source.closed) == ("idle", None, 2)
     assert capture.mailbox.is_empty
+    late = Compositor(CAPS.size, FramePool(CAPS.size, 1)).pass_raw(raw(1), 1)
+    assert late is not None
+    capture.outlet.put(late)
+    taken = capture.outlet.take()
+    assert taken is not None
+    assert taken.origin == "placeholder", "a picture that was under way is not kept for the next viewer"
     capture.demand.look([2])
     capture.step()
     assert (capture.loop.state, capture.source.opened) == ("live", 2)

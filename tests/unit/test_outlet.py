@@ -38,8 +38,8 @@ def outlet(clock: Clock) -> Outlet:
     return Outlet(PlaceholderPainter(SIZE), 1 / 30, clock)
 
 
-def picture(revision: int = 1, sequence: int = 0) -> SafeFrame:
-    frame = Frame(Planes.of(np.zeros((96, 96), np.uint8)), 0, sequence)
+def picture(revision: int = 1, sequence: int = 0, taken_ns: int = 0) -> SafeFrame:
+    frame = Frame(Planes.of(np.zeros((96, 96), np.uint8)), taken_ns, sequence)
     safe = Compositor(SIZE, FramePool(SIZE, 1)).pass_raw(frame, revision)
     assert safe is not None
     return safe
@@ -174,6 +174,16 @@ def test_dropping_shows_the_placeholder_at_once(outlet: Outlet):
     outlet.put(picture())
     outlet.drop()
     assert origin(outlet) == "placeholder"
+
+
+def test_what_was_forgotten_does_not_come_out_when_it_is_finished(outlet: Outlet, clock: Clock):
+    outlet.put(picture())
+    outlet.forget()
+    outlet.put(picture(taken_ns=clock.now_ns))
+    assert origin(outlet) == "placeholder"
+    clock.pass_ms(1)
+    outlet.put(picture(taken_ns=clock.now_ns))
+    assert origin(outlet) != "placeholder"
 
 
 def test_while_hidden_only_the_placeholder_goes_out(outlet: Outlet):

@@ -178,7 +178,7 @@ class CaptureLoop:
             self.close()
             self._mailbox.clear()
             self._outlet.because(Reason.IDLE)
-            self._outlet.drop()
+            self._outlet.forget()  # a picture under way would be the first that the next viewer sees
             logger.info("camera: closed, nobody watches")
             self._turn("idle")
         self._pause(_OFF_PAUSE_S)

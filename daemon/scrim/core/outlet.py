@@ -114,6 +114,12 @@ class Outlet:
             self._last_ns = self._clock_ns() - self._patience_ns
             self._condition.notify()
 
+    def forget(self) -> None:
+        """As ``drop``, and what was taken until now and is still being made goes nowhere either."""
+        with self._condition:
+            self._opened_ns = self._clock_ns()
+        self.drop()
+
     def placeholder(self) -> SafeFrame:
         """The placeholder, as it would play now."""
         return self._painter.paint(self.reason, self._revision)
