@@ -62,7 +62,7 @@ arm64_install() {
     mkdir "$root/src"
     git archive HEAD | tar -x -C "$root/src"
     [ -x "$root/venv/bin/python" ] || arm64_inside python3 -m venv /venv
-    arm64_inside /venv/bin/pip install --quiet --disable-pip-version-check "/src[litert]"
+    arm64_inside /venv/bin/pip install --quiet --no-compile --disable-pip-version-check "/src[litert]"
     arm64_inside /venv/bin/python -c "
 import platform, cv2, numpy, importlib.metadata as m
 print('there:', platform.machine(), platform.python_version(), 'OpenCV', cv2.__version__,
