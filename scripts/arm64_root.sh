@@ -3,6 +3,7 @@
 # Read by scripts that have "say" and "die", in the project's folder.
 
 arm64_cache=${SCRIM_ARM64_CACHE:-$HOME/.cache/scrim-arm64}
+arm64_contents=python3,python3-venv,python3-dev,gcc,libc6-dev,ca-certificates,mount
 arm64_mounts=()
 # shellcheck source=tests/vm/machine/apt.sh
 . tests/vm/machine/apt.sh
@@ -37,14 +38,13 @@ arm64_root() {
     [ -e /proc/sys/fs/binfmt_misc/status ] || mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
     [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || update-binfmts --enable qemu-aarch64
     root=$arm64_cache/$1
-    if [ ! -e "$root/.complete-with-gcc" ]; then
+    if [ "$(cat "$root/.complete" 2>/dev/null)" != "$arm64_contents" ]; then
         say "making Debian $1 for arm64, 5 minutes"
         mkdir -p "$arm64_cache"
         sources "$1" >"$arm64_cache/$1.sources"
         rm -rf --one-file-system "$root"  # a mount that an interrupted run left behind must lose nothing
-        mmdebstrap --quiet --arch=arm64 --variant=apt \
-            --include=python3,python3-venv,python3-dev,gcc,libc6-dev,ca-certificates "$1" "$root" "$arm64_cache/$1.sources"
-        touch "$root/.complete-with-gcc"
+        mmdebstrap --quiet --arch=arm64 --variant=apt --include="$arm64_contents" "$1" "$root" "$arm64_cache/$1.sources"
+        echo "$arm64_contents" >"$root/.complete"
     fi
     for name in proc dev; do
         mount --bind "/$name" "$root/$name"

@@ -50,11 +50,9 @@ def count_all(cpus: list[str], root: Path, kernel: Path) -> list[dict[str, Any]]
         with disk(root, clips, wanted) as archive:
             for cpu in cpus:
                 say(f"starting an emulated {cpu}")
-                for number, one in enumerate(counts(cpu, kernel, archive), 1):
+                for number, one in enumerate(counts(cpu, kernel, archive, len(wanted)), 1):
                     say(f"{cpu}: {number} of {len(wanted)} counted")
                     found.append({"cpu": cpu, **one})
-    if len(found) != len(cpus) * len(wanted):
-        raise GuestError(f"{len(found)} of {len(cpus) * len(wanted)} rows were counted")
     return found
 
 

@@ -74,17 +74,20 @@ def _pack(folder: Path, names: Sequence[str], file: int) -> None:
     subprocess.run(command, cwd=folder, input=listing, stdout=file, check=True)
 
 
-def counts(cpu: str, kernel: Path, archive: Path) -> Iterator[dict[str, Any]]:
+def counts(cpu: str, kernel: Path, archive: Path, wanted: int) -> Iterator[dict[str, Any]]:
     """Start the board and yield what it counts, row by row.
 
     Args:
         cpu: as QEMU names it, such as cortex-a53.
         kernel: Debian's for arm64.
         archive: of :func:`disk`.
+        wanted: rows.
 
     Raises:
-        GuestError: the guest had no counters, or ended with an error; its own last words are in the message.
+        GuestError: the guest had no counters, or ended before it had counted all rows; its own last words are
+            in the message.
     """
+    counted = 0
     command = ["nice", "-n", "10", "qemu-system-aarch64", "-cpu", cpu, *_MACHINE, *_CONSOLE]
     command += ["-kernel", str(kernel), "-initrd", str(archive), "-append", "console=ttyAMA0 quiet panic=-1"]
     words: list[str] = []
@@ -95,14 +98,16 @@ def counts(cpu: str, kernel: Path, archive: Path) -> Iterator[dict[str, Any]]:
         try:
             for line in cast("IO[str]", guest.stdout):
                 if line.startswith(MARK):
+                    counted += 1
                     yield checked(json.loads(line.removeprefix(MARK)))
                 else:
                     words.append(line.rstrip())
         except BaseException:
             guest.kill()
             raise
-    if any(word.startswith("failed: ") for word in words) or guest.returncode:
-        raise GuestError("\n".join([f"the emulated {cpu} ended with an error:", *words[-20:]]))
+    if counted != wanted or guest.returncode:
+        why = f"the emulated {cpu} ended after {counted} of {wanted} rows; its last words:"
+        raise GuestError("\n".join([why, *words[-20:]]))
 
 
 def checked(one: dict[str, Any]) -> dict[str, Any]:
