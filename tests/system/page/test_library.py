@@ -129,6 +129,44 @@ def test_a_picture_is_dropped_or_pasted_anywhere(gateway: Any, stand_in_core: An
     play(gateway, stand_in_core.path, scenario)
 
 
+HOLD = """(() => {
+    const real = window.fetch;
+    window.released = new Promise((go) => { window.release = go; });
+    window.fetch = async (address, options) => {
+        const answer = await real(address, options);
+        if (String(address).includes('/api/settings') && options?.method === 'POST') {
+            const read = answer.text.bind(answer);
+            answer.text = async () => {
+                window.isAnswered = true;
+                await window.released;
+                const found = await read();
+                setTimeout(() => { window.isHeard = true; }, 200);  // whoever waits for it has long gone on
+                return found;
+            };
+        }
+        return answer;
+    };
+})()"""
+"""Holds back the answers to changes of settings until ``release()``."""
+
+
+def test_the_answer_to_an_older_change_does_not_wipe_away_a_newer_error(
+    gateway: Any, stand_in_core: Any
+) -> None:
+    async def scenario(tab: Tab, url: str) -> None:
+        await open_library(tab)
+        await tab.value(HOLD)
+        await tab.click("#gallery [data-id^=linen]")
+        await tab.until("window.isAnswered")
+        await tab.value(f"({DROP})('drop', 'notes.txt', 'text/plain', [65])")
+        await tab.until(f"{text('image-error')}.includes('notes.txt is not a picture')")
+        await tab.value("window.release()")
+        await tab.until("window.isHeard")
+        assert "notes.txt is not a picture" in await tab.value(text("image-error"))
+
+    play(gateway, stand_in_core.path, scenario)
+
+
 def test_a_wrong_picture_is_refused_at_its_field_and_the_old_one_stays(
     gateway: Any, stand_in_core: Any, tmp_path: Path
 ) -> None:

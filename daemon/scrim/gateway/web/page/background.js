@@ -79,18 +79,21 @@ function showErrors(errors) {
   }
 }
 
+let attempts = 0; // the answer to an older one must not wipe away what was said of a newer
+
 async function apply(patch, ...fields) {
+  const attempt = ++attempts;
   say("Applying…");
   const answer = await change(patch, source);
   if (answer.ok) {
-    clearErrors(form);
+    if (attempt === attempts) clearErrors(form);
     chosen = null;
     for (const id of fields) delete $(id).dataset.edited;
   } else {
     showErrors(answer.errors);
     if (!form.querySelector(".pane:not([hidden]) .error:not([hidden])")) chosen = null;
   }
-  say(answer.ok ? "Applied." : "");
+  if (attempt === attempts) say(answer.ok ? "Applied." : "");
   show();
   return answer.ok;
 }
@@ -163,10 +166,12 @@ $("color-apply").addEventListener("click", () => color($("color-text").value.tri
 startGallery({
   choose: (url) => apply({ effect: "image", ...replacement({ background_image_url: url }) }),
   working(text) {
+    attempts += 1;
     clearErrors(form);
     say(text);
   },
   refused(errors) {
+    attempts += 1;
     say("");
     $("image-error").textContent = "";
     for (const error of errors) showError($("image-error"), inWords(error));
