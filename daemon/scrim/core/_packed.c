@@ -6,7 +6,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are read lowest byte first");
 
-typedef uint16_t __attribute__((aligned(1), may_alias)) pair;
+/* Four neighbouring bytes. */
 typedef uint32_t __attribute__((aligned(1), may_alias)) quad;
 
 /* The mean of two bytes, halves to even: as OpenCV rounds. */

@@ -222,9 +222,6 @@ static void blend_planes(const plane *out, const plane *camera, const plane *beh
     }
 }
 
-/* Two neighbouring bytes. */
-typedef uint16_t __attribute__((aligned(1), may_alias)) pair;
-
 /* Takes no "pair": an argument of a type that need not be aligned makes GCC 14 crash on aarch64. */
 INLINE uint16_t sum_of(uint16_t two)
 {

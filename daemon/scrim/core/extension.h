@@ -27,6 +27,9 @@ typedef struct {
     int factor;
 } plane;
 
+/* Two neighbouring bytes. */
+typedef uint16_t __attribute__((aligned(1), may_alias)) pair;
+
 INLINE uint8_t *row_of(const plane *of, Py_ssize_t row)
 {
     return of->at + row * of->stride;

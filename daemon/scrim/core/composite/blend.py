@@ -63,18 +63,13 @@ class NativeBlend:
         """See :class:`Blend`."""
         blend, box, half, cells = self._blend, matte.box, _half(matte.box), matte.cells
         if cells is None:
-            luma, luma_factor, chroma, chroma_factor = matte.y, 1, matte.uv, 1
+            luma, chroma = (matte.y, 1), (matte.uv, 1)
         else:
-            luma, luma_factor, chroma, chroma_factor = (
-                cells.plane,
-                cells.factor,
-                cells.plane,
-                cells.factor // 2,
-            )
+            luma, chroma = (cells.plane, cells.factor), (cells.plane, cells.factor // 2)
         y, u, v = behind
-        blend(out.y, camera.y, y.plane, y.factor, luma, luma_factor, box)
-        blend(out.u, camera.u, u.plane, u.factor, chroma, chroma_factor, half)
-        blend(out.v, camera.v, v.plane, v.factor, chroma, chroma_factor, half)
+        blend(out.y, camera.y, y.plane, y.factor, *luma, box)
+        blend(out.u, camera.u, u.plane, u.factor, *chroma, half)
+        blend(out.v, camera.v, v.plane, v.factor, *chroma, half)
 
 
 class OpenCVBlend:
