@@ -7,7 +7,7 @@ nothing on the path depends on which. Arrays are (height, width), sizes are (wid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,8 +60,7 @@ class Caps:
         return f"{self.width}x{self.height}@{self.frame_rate:g}"
 
 
-@dataclass(frozen=True, slots=True)
-class Planes:
+class Planes(NamedTuple):
     """The three planes of an I420 picture.
 
     Attributes:
@@ -79,22 +78,13 @@ class Planes:
         """Views into a contiguous I420 buffer of shape (height * 3 / 2, width)."""
         rows, width = i420.shape
         height = rows * 2 // 3
-        flat = i420.reshape(-1)
-        luma, chroma = width * height, width * height // 4
-        half = (height // 2, width // 2)
-        return cls(
-            flat[:luma].reshape(height, width),
-            flat[luma : luma + chroma].reshape(half),
-            flat[luma + chroma : luma + 2 * chroma].reshape(half),
-        )
+        chroma = i420[height:].reshape(2, height // 2, width // 2)
+        return cls(i420[:height], chroma[0], chroma[1])
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the luma plane in pixels."""
         return self.y.shape[1], self.y.shape[0]
-
-    def __iter__(self) -> Any:  # noqa: ANN401  (an iterator of planes; numpy's stubs lose the dtype)
-        return iter((self.y, self.u, self.v))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +110,7 @@ class Frame:
         return self.planes.size
 
 
-@dataclass(frozen=True, slots=True)
-class Coarse:
+class Coarse(NamedTuple):
     """A plane kept small: it stands for its bilinear enlargement, rounded half up, the edge repeated.
 
     Attributes:
@@ -190,16 +179,14 @@ class SafeFrame:
 
     Attributes:
         i420: the picture, contiguous, shape (height * 3 / 2, width), uint8, read-only.
-        planes: views into ``i420``.
         pts_ns: capture time of the camera frame, or the time the placeholder was painted.
         sequence: sequence number of the camera frame, -1 for a placeholder.
         origin: what it shows.
         revision: revision of the settings it was made under.
     """
 
-    __slots__ = ("i420", "origin", "planes", "pts_ns", "revision", "sequence")
+    __slots__ = ("i420", "origin", "pts_ns", "revision", "sequence")
     i420: Plane
-    planes: Planes
     pts_ns: int
     sequence: int
     origin: Origin
@@ -226,9 +213,22 @@ class SafeFrame:
         raise TypeError("a SafeFrame does not leave the process as an object")
 
     @property
+    def planes(self) -> Planes:
+        """Views into ``i420``, made when they are asked for."""
+        return Planes.of(self.i420)
+
+    @property
     def size(self) -> tuple[int, int]:
         """(width, height) in pixels."""
-        return self.planes.size
+        rows, width = self.i420.shape
+        return width, rows * 2 // 3
+
+
+class _Memory(NamedTuple):
+    """One buffer of a pool, and what NumPy calls it."""
+
+    pixels: Plane
+    interface: dict[str, Any]
 
 
 class _Lease:
@@ -236,10 +236,10 @@ class _Lease:
 
     __slots__ = ("__array_interface__", "_free", "_memory")
 
-    def __init__(self, memory: Plane, free: deque[Plane]) -> None:
+    def __init__(self, memory: _Memory, free: deque[_Memory]) -> None:
         self._memory = memory
         self._free = free
-        self.__array_interface__ = memory.__array_interface__
+        self.__array_interface__ = memory.interface
 
     def __del__(self) -> None:
         self._free.append(self._memory)
@@ -258,7 +258,8 @@ class FramePool:
     def __init__(self, size: tuple[int, int], count: int) -> None:
         width, height = size
         self.size = size
-        self._free: deque[Plane] = deque(np.zeros((height * 3 // 2, width), np.uint8) for _ in range(count))
+        buffers = [np.zeros((height * 3 // 2, width), np.uint8) for _ in range(count)]
+        self._free = deque(_Memory(pixels, pixels.__array_interface__) for pixels in buffers)
 
     def lease(self) -> Plane | None:
         """A contiguous I420 buffer, shape (height * 3 / 2, width), old content; None when all are out."""

@@ -43,8 +43,8 @@ def flat(alpha: int) -> Matte:
     )
 
 
-def empty() -> Planes:
-    return Planes.of(np.full((HEIGHT * 3 // 2, WIDTH), 77, np.uint8))
+def empty() -> Plane:
+    return np.full((HEIGHT * 3 // 2, WIDTH), 77, np.uint8)
 
 
 def coarse(planes: Planes) -> tuple[Coarse, Coarse, Coarse]:
@@ -55,7 +55,7 @@ def test_over_black_each_product_is_rounded_to_the_nearest(blend):
     camera, alpha = everything()
     out, black = empty(), Planes.of(np.zeros((HEIGHT * 3 // 2, WIDTH), np.uint8))
     blend(out, camera, coarse(black), whole(alpha, alpha[: HEIGHT // 2, : WIDTH // 2]))
-    for plane, value in zip(out, camera, strict=True):
+    for plane, value in zip(Planes.of(out), camera, strict=True):
         share = alpha[: plane.shape[0], : plane.shape[1]]
         assert np.array_equal(plane, np.round(value.astype(float) * share / 255))
 
@@ -65,9 +65,9 @@ def test_alpha_0_is_the_background_and_255_the_camera(blend):
     behind = Planes(255 - camera.y, 255 - camera.u, 255 - camera.v)
     out = empty()
     blend(out, camera, coarse(behind), flat(0))
-    assert all(np.array_equal(*pair) for pair in zip(out, behind, strict=True))
+    assert all(np.array_equal(*pair) for pair in zip(Planes.of(out), behind, strict=True))
     blend(out, camera, coarse(behind), flat(255))
-    assert all(np.array_equal(*pair) for pair in zip(out, camera, strict=True))
+    assert all(np.array_equal(*pair) for pair in zip(Planes.of(out), camera, strict=True))
 
 
 def padded(random: np.random.Generator, shape: tuple[int, int], levels: list[int] | None = None) -> Plane:
@@ -140,7 +140,7 @@ def test_both_give_the_same_bytes(seed, half, step):
     made = []
     for way in (OpenCVBlend(width), native()):
         memory = np.full(height * width * 3 // 2 + 128, 77, np.uint8)
-        way(Planes.of(memory[64:-64].reshape(-1, width)), camera, behind, matte)
+        way(memory[64:-64].reshape(-1, width), camera, behind, matte)
         made.append(memory)
     assert np.array_equal(*made)
     assert (made[0][:64] == 77).all()
@@ -149,39 +149,68 @@ def test_both_give_the_same_bytes(seed, half, step):
 
 def test_what_is_no_plane_is_refused():
     planes = pytest.importorskip("scrim.core._planes", reason="the extension in C was not built: no compiler")
-    plane, box = np.zeros((4, 6), np.uint8), (0, 0, 6, 4)
-    every_second = np.zeros((4, 12), np.uint8)[:, ::2]
-    frozen = plane.copy()
+    out, y, c, box = (
+        np.zeros((6, 6), np.uint8),
+        np.zeros((4, 6), np.uint8),
+        np.zeros((2, 3), np.uint8),
+        (0, 0, 6, 4),
+    )
+    frozen = out.copy()
     frozen.flags.writeable = False
+    right = {
+        "out": out,
+        "camera": (y, c, c),
+        "behind": ((y, 1), (c, 1), (c, 1)),
+        "luma": (y, 1),
+        "chroma": (c, 1),
+    }
 
-    def refuses(why: str, *arguments: object) -> None:
+    def refuses(why: str, **wrong: object) -> None:
         with pytest.raises((ValueError, BufferError, TypeError), match=why):
-            planes.blend(*arguments)
+            planes.blend(*({**right, "box": box} | wrong).values())
 
-    refuses("camera differ in shape", plane, plane[:, :5], plane, 1, plane, 1, box)
-    refuses("behind: is smaller", plane, plane, plane[:1, :3], 2, plane, 1, box)
-    refuses("alpha: is smaller", plane, plane, plane, 1, plane[:1], 2, box)
-    refuses("camera: wants a plane of bytes", plane, every_second, plane, 1, plane, 1, box)
-    refuses("out: wants a plane of bytes", np.zeros((4, 6), np.uint16), plane, plane, 1, plane, 1, box)
-    refuses("alpha: wants a plane of bytes", plane, plane, plane, 1, np.zeros(24, np.uint8), 1, box)
-    refuses("behind: factor = 3; allowed are", plane, plane, plane, 3, plane, 1, box)
-    refuses("alpha: factor = 0", plane, plane, plane, 1, plane, 0, box)
-    refuses("alpha: factor = -8", plane, plane, plane, 1, plane, -8, box)
+    refuses("camera differ in shape", camera=(y[:, :5], c, c))
+    for camera in ((y, c[:1], c), (y, c, c[:, :2])):
+        refuses("camera differ in shape", camera=camera)
+    for at, plane in enumerate((y[:1, :3], c[:1, :1], c[:1, :1])):
+        behind = [*right["behind"]]
+        behind[at] = (plane, 2)
+        refuses("behind: is smaller", behind=tuple(behind))
+        behind[at] = (plane, 3)
+        refuses("behind: factor = 3; allowed are", behind=tuple(behind))
+    refuses("alpha: is smaller", luma=(y[:1], 2))
+    refuses("alpha: is smaller", chroma=(c[:, :2], 1))
+    refuses("camera: wants a plane of bytes", camera=(np.zeros((4, 12), np.uint8)[:, ::2], c, c))
+    refuses("out: wants a plane of bytes", out=np.zeros((6, 6), np.uint16))
+    refuses("alpha: wants a plane of bytes", luma=(np.zeros(24, np.uint8), 1))
+    refuses("alpha: factor = 0", luma=(y, 0))
+    refuses("alpha: factor = -8", chroma=(c, -8))
+    for shape in ((5, 6), (6, 5), (6, 7)):
+        refuses("no picture of I420", out=np.zeros((6, 8), np.uint8)[: shape[0], : shape[1]])
     for wrong in ((-2, 0, 6, 4), (0, -2, 6, 4), (0, 0, 8, 4), (0, 0, 6, 6)):
-        refuses("box: reaches out", plane, plane, plane, 1, plane, 1, wrong)
-    refuses("read-only|writable", frozen, plane, plane, 1, plane, 1, box)
-    refuses("plane of bytes", plane, plane, plane, 1, b"no plane", 1, box)
-    wide = np.zeros((1, 8208), np.uint8)
-    refuses("wider than 8192", wide, wide, wide, 1, wide, 1, (0, 0, 8208, 1))
-    refuses("differ in shape|smaller|wider", np.zeros((2, 8200), np.uint8), wide, wide, 1, wide, 1, box)
-    planes.blend(plane, plane.copy(), plane.copy(), 1, plane.copy(), 1, (4, 2, 2, 0))
+        refuses("box: reaches out", box=wrong)
+    refuses("read-only|writable", out=frozen)
+    refuses("plane of bytes", luma=(b"no plane", 1))
+    refuses("wider than 8192", out=np.zeros((6, 8208), np.uint8))
+    for unlike in ({"camera": (y, c)}, {"behind": (y, c, c)}, {"luma": y}, {"box": (0, 0, 6)}):
+        refuses("tuple|sequence|length|int", **unlike)
+    planes.blend(*right.values(), (4, 2, 2, 0))
 
 
-@pytest.mark.parametrize("shape", [(0, 0), (0, 6), (4, 0)])
-def test_a_plane_without_pixels_stays_one(shape):
+@pytest.mark.parametrize("shape", [(0, 0), (0, 6), (6, 0)])
+def test_a_picture_without_pixels_stays_one(shape):
     planes = pytest.importorskip("scrim.core._planes", reason="the extension in C was not built: no compiler")
-    none = np.zeros(shape, np.uint8)
-    planes.blend(none, none, none, 8, none, 4, (0, 0, *shape[::-1]))
+    rows, columns = shape
+    none, chroma = np.zeros((rows * 2 // 3, columns), np.uint8), np.zeros((rows // 3, columns // 2), np.uint8)
+    whole = np.zeros(shape, np.uint8)
+    planes.blend(
+        whole,
+        (none, chroma, chroma),
+        ((none, 8), (chroma, 4), (chroma, 4)),
+        (none, 4),
+        (chroma, 2),
+        (0, 0, 0, 0),
+    )
 
 
 def test_the_extension_is_taken_where_it_is_built():

@@ -314,36 +314,66 @@ static int covers(const plane *small, const plane *large)
     return small->rows >= rows && small->columns * small->factor >= large->columns;
 }
 
-static int may_blend(const plane *out, const plane *camera, const plane *behind, const plane *alpha, const box *inside)
+/* The planes of `blend`: out and camera are pictures, each with luma, u and v; both chroma planes have one alpha. */
+enum { OUT, CAMERA, BEHIND = CAMERA + 3, ALPHA = BEHIND + 3, VIEWS = ALPHA + 2 };
+
+static int may_blend(const plane *out, const plane *camera, const plane *behind, const plane *alpha)
 {
     const char *wrong = NULL;
     if (out->rows != camera->rows || out->columns != camera->columns) wrong = "out and camera differ in shape";
     else if (out->columns > MOST_WIDTH) wrong = "out: is too wide";
     else if (!covers(behind, out)) wrong = "behind: is smaller than out";
     else if (!covers(alpha, out)) wrong = "alpha: is smaller than out";
-    else if (inside->left < 0 || inside->top < 0 || inside->right > out->columns || inside->bottom > out->rows)
-        wrong = "box: reaches out of the picture";
     if (wrong) PyErr_SetString(PyExc_ValueError, wrong);
     return !wrong;
 }
 
+/* Takes the planes of a picture of I420 apart. */
+static int take_apart(plane *parts, const plane *whole)
+{
+    const Py_ssize_t rows = whole->rows / 3, columns = whole->columns / 2;
+    if (whole->rows % 3 || whole->columns % 2 || whole->stride != whole->columns) {
+        PyErr_SetString(PyExc_ValueError, "out: is no picture of I420");
+        return 0;
+    }
+    parts[0] = (plane){whole->at, whole->columns, 2 * rows, whole->columns, 1};
+    parts[1] = (plane){row_of(whole, 2 * rows), columns, rows, columns, 1};
+    parts[2] = (plane){parts[1].at + rows * columns, columns, rows, columns, 1};
+    return 1;
+}
+
+static int is_inside(const box *part, const plane *whole)
+{
+    if (part->left >= 0 && part->top >= 0 && part->right <= whole->columns && part->bottom <= whole->rows) return 1;
+    PyErr_SetString(PyExc_ValueError, "box: reaches out of the picture");
+    return 0;
+}
+
 static PyObject *blend(PyObject *module, PyObject *arguments)
 {
-    PyObject *objects[4];
-    Py_buffer views[4];
-    plane planes[4];
-    int factors[4] = {1, 1, 1, 1}, got = 0, is_done = 0;
-    static const char *const names[] = {"out", "camera", "behind", "alpha"};
+    PyObject *objects[VIEWS];
+    Py_buffer views[VIEWS];
+    plane planes[VIEWS], out[3];
+    int factors[VIEWS] = {1, 1, 1, 1}, got = 0, is_done = 0;
+    static const char *const names[] = {"out", "camera", "camera", "camera", "behind", "behind", "behind", "alpha", "alpha"};
     box inside;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OOOiOi(nnnn)", &objects[0], &objects[1], &objects[2], &factors[2], &objects[3],
-                          &factors[3], &inside.left, &inside.top, &inside.right, &inside.bottom))
+    if (!PyArg_ParseTuple(arguments, "O(OOO)((Oi)(Oi)(Oi))(Oi)(Oi)(nnnn)", &objects[OUT], &objects[CAMERA], &objects[CAMERA + 1],
+                          &objects[CAMERA + 2], &objects[BEHIND], &factors[BEHIND], &objects[BEHIND + 1], &factors[BEHIND + 1],
+                          &objects[BEHIND + 2], &factors[BEHIND + 2], &objects[ALPHA], &factors[ALPHA], &objects[ALPHA + 1],
+                          &factors[ALPHA + 1], &inside.left, &inside.top, &inside.right, &inside.bottom))
         return NULL;
-    while (got < 4 && get_enlarged(objects[got], &views[got], &planes[got], got ? 0 : PyBUF_WRITABLE, names[got], factors[got]) == 0)
+    while (got < VIEWS && get_enlarged(objects[got], &views[got], &planes[got], got ? 0 : PyBUF_WRITABLE, names[got], factors[got]) == 0)
         got++;
-    if (got == 4 && may_blend(&planes[0], &planes[1], &planes[2], &planes[3], &inside)) {
+    if (got == VIEWS && take_apart(out, &planes[OUT]) && is_inside(&inside, &out[0])
+        && may_blend(&out[0], &planes[CAMERA], &planes[BEHIND], &planes[ALPHA])
+        && may_blend(&out[1], &planes[CAMERA + 1], &planes[BEHIND + 1], &planes[ALPHA + 1])
+        && may_blend(&out[2], &planes[CAMERA + 2], &planes[BEHIND + 2], &planes[ALPHA + 1])) {
+        const box half = {inside.left / 2, inside.top / 2, inside.right / 2, inside.bottom / 2};
         Py_BEGIN_ALLOW_THREADS
-        blend_planes(&planes[0], &planes[1], &planes[2], &planes[3], inside);
+        blend_planes(&out[0], &planes[CAMERA], &planes[BEHIND], &planes[ALPHA], inside);
+        blend_planes(&out[1], &planes[CAMERA + 1], &planes[BEHIND + 1], &planes[ALPHA + 1], half);
+        blend_planes(&out[2], &planes[CAMERA + 2], &planes[BEHIND + 2], &planes[ALPHA + 1], half);
         Py_END_ALLOW_THREADS
         is_done = 1;
     }
@@ -408,7 +438,7 @@ static PyObject *smooth(PyObject *module, PyObject *arguments)
 }
 
 static PyMethodDef methods[] = {
-    {"blend", blend, METH_VARARGS, "blend(out, camera, behind, factor, alpha, factor, box): camera over behind by alpha."},
+    {"blend", blend, METH_VARARGS, "blend(out, camera, behind, luma, chroma, box): camera over behind, by one alpha for luma and one for both chroma planes."},
     {"halve", halve, METH_VARARGS, "halve(outs, source): each pixel of an out is the mean of four of what comes before it, rounded half up."},
     {"smooth", smooth, METH_VARARGS, "smooth(out, source): half of source enlarged by 2."},
     {NULL, NULL, 0, NULL},

@@ -1,12 +1,11 @@
-from scrim.frame import Plane
+from scrim.frame import Coarse, Plane, Planes
 
 def blend(
     out: Plane,
-    camera: Plane,
-    behind: Plane,
-    behind_factor: int,
-    alpha: Plane,
-    alpha_factor: int,
+    camera: Planes,
+    behind: tuple[Coarse, Coarse, Coarse],
+    luma: Coarse,
+    chroma: Coarse,
     box: tuple[int, int, int, int],
     /,
 ) -> None: ...

@@ -27,7 +27,7 @@ from scrim.core.segment.loading import load_model
 from scrim.core.segment.tflite import TFLiteSegmenter
 from scrim.core.stats import StageClock
 from scrim.errors import ScrimError
-from scrim.frame import Frame, FramePool, Planes
+from scrim.frame import Frame, FramePool
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def _floor(job: Job, first: Frame) -> Callable[[Frame], object]:
     if look.background is None or not isinstance(model, TFLiteSegmenter):
         raise ScrimError("bench: there is no floor without an effect and a model")
     behind, run = look.background.planes(pyramid, matte), model.run
-    out = Planes.of(np.zeros((size[1] * 3 // 2, size[0]), np.uint8))
+    out = np.zeros((size[1] * 3 // 2, size[0]), np.uint8)
 
     def process(frame: Frame) -> None:
         run()

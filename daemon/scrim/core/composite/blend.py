@@ -23,13 +23,14 @@ Box = tuple[int, int, int, int]
 class Blend(Protocol):
     """Mixes whole pictures."""
 
-    def __call__(self, out: Planes, camera: Planes, behind: CoarsePlanes, matte: Matte) -> None:
+    def __call__(self, out: Plane, camera: Planes, behind: CoarsePlanes, matte: Matte) -> None:
         """Write every pixel of ``out``: ``camera * alpha + behind * (255 - alpha)``, over 255.
 
         Alpha 0 gives ``behind`` and 255 gives ``camera``, exactly; outside the matte's box alpha is 0.
 
         Args:
-            out: shares no memory with the others. All planes are uint8 with contiguous rows.
+            out: contiguous I420, shape (height * 3 / 2, width); shares no memory with the others. All planes
+                are uint8 with contiguous rows.
             camera: as large as ``out``.
             behind: enlarged at least as large.
             matte: as large.
@@ -50,26 +51,23 @@ def best_blend(width: int) -> Blend:
 
 
 class NativeBlend:
-    """Mixes in one pass over each plane.
+    """Mixes in one call, in one pass over each plane.
 
     Args:
         blend: the extension's.
     """
 
-    def __init__(self, blend: Callable[[Plane, Plane, Plane, int, Plane, int, Box], None]) -> None:
+    def __init__(self, blend: Callable[[Plane, Planes, CoarsePlanes, Coarse, Coarse, Box], None]) -> None:
         self._blend = blend
 
-    def __call__(self, out: Planes, camera: Planes, behind: CoarsePlanes, matte: Matte) -> None:
+    def __call__(self, out: Plane, camera: Planes, behind: CoarsePlanes, matte: Matte) -> None:
         """See :class:`Blend`."""
-        blend, box, half, cells = self._blend, matte.box, _half(matte.box), matte.cells
+        cells = matte.cells
         if cells is None:
-            luma, chroma = (matte.y, 1), (matte.uv, 1)
+            luma, chroma = Coarse(matte.y), Coarse(matte.uv)
         else:
-            luma, chroma = (cells.plane, cells.factor), (cells.plane, cells.factor // 2)
-        y, u, v = behind
-        blend(out.y, camera.y, y.plane, y.factor, *luma, box)
-        blend(out.u, camera.u, u.plane, u.factor, *chroma, half)
-        blend(out.v, camera.v, v.plane, v.factor, *chroma, half)
+            luma, chroma = cells, Coarse(cells.plane, cells.factor // 2)
+        self._blend(out, camera, behind, luma, chroma, matte.box)
 
 
 class OpenCVBlend:
@@ -83,15 +81,16 @@ class OpenCVBlend:
         self._person = np.empty((_BAND_ROWS, width), np.uint8)
         self._room_share = np.empty_like(self._person)
 
-    def __call__(self, out: Planes, camera: Planes, behind: CoarsePlanes, matte: Matte) -> None:
+    def __call__(self, out: Plane, camera: Planes, behind: CoarsePlanes, matte: Matte) -> None:
         """See :class:`Blend`."""
-        for plane, room in zip(out, behind, strict=True):
+        y, u, v = planes = Planes.of(out)
+        for plane, room in zip(planes, behind, strict=True):
             enlarge(room, plane)
         if any(matte.box):
             half = _half(matte.box)
-            self._mix(out.y, camera.y, matte.y, matte.box)
-            self._mix(out.u, camera.u, matte.uv, half)
-            self._mix(out.v, camera.v, matte.uv, half)
+            self._mix(y, camera.y, matte.y, matte.box)
+            self._mix(u, camera.u, matte.uv, half)
+            self._mix(v, camera.v, matte.uv, half)
 
     def _mix(self, out: Plane, camera: Plane, alpha: Plane, box: Box) -> None:
         left, top, right, bottom = box

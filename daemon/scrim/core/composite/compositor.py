@@ -39,7 +39,7 @@ class Compositor:
         if i420 is None:
             return None
         frame = pyramid.frame
-        self._blend(Planes.of(i420), frame.planes, background.planes(pyramid, matte), matte)
+        self._blend(i420, frame.planes, background.planes(pyramid, matte), matte)
         return seal(i420, frame.pts_ns, frame.sequence, "effect", revision)
 
     def pass_raw(self, frame: Frame, revision: int) -> SafeFrame | None:

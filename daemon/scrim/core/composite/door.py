@@ -4,7 +4,7 @@ Only :mod:`.compositor` and :mod:`.placeholder` may import this module; the impo
 a test hold everybody else off.
 """
 
-from scrim.frame import Origin, Plane, Planes, SafeFrame
+from scrim.frame import Origin, Plane, SafeFrame
 
 
 def seal(i420: Plane, pts_ns: int, sequence: int, origin: Origin, revision: int) -> SafeFrame:
@@ -20,11 +20,9 @@ def seal(i420: Plane, pts_ns: int, sequence: int, origin: Origin, revision: int)
     """
     # First the array itself: a read-only view of a writeable array can be made writeable again.
     i420.flags.writeable = False
-    view = i420.view()
     frame = object.__new__(SafeFrame)
     put = object.__setattr__
-    put(frame, "i420", view)
-    put(frame, "planes", Planes.of(view))
+    put(frame, "i420", i420.view())
     put(frame, "pts_ns", pts_ns)
     put(frame, "sequence", sequence)
     put(frame, "origin", origin)

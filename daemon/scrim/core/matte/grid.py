@@ -8,7 +8,7 @@ the last cells reach beyond the frame (no usual camera's does) the mask is stret
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -17,8 +17,7 @@ WIDEST_HALVED_PX = 960
 480 x 270 for the usual cameras. Finer cells cost four times as much and moved boundary F at 720p by 0.003."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """A rectangle of coarse cells; right and bottom are exclusive."""
 
     left: int

@@ -115,8 +115,7 @@ class NativeEdges:
         if planes[0].shape != out.shape:
             y, u, v = map(_completed, planes, self._whole)
             planes = y, u, v
-        inside = window.left, window.top, window.right, window.bottom
-        return self._edges(out, mask, *planes, self._spare, inside, NOISE, SCALE, SHIFT)
+        return self._edges(out, mask, *planes, self._spare, window, NOISE, SCALE, SHIFT)
 
 
 class OpenCVEdges:

@@ -5,8 +5,8 @@ from functools import partial
 import cv2
 import numpy as np
 
-from scrim.core.matte.firm import Firm, MaskFilter
-from scrim.core.matte.grid import Grid, Window
+from scrim.core.matte.firm import Firm, MaskFilter, Rect
+from scrim.core.matte.grid import Grid
 from scrim.core.matte.guided import BLACK, REACH, WHITE, Drawn, best_edges, drawn_within
 from scrim.core.matte.temporal import TemporalFilter, best_steady
 from scrim.core.pyramid import Pyramid
@@ -63,8 +63,8 @@ class MatteMaker:
         self._y, self._uv = self._whole_y[:height, :width], self._whole_uv[: height // 2, : width // 2]
         uv_shape = (height, width) if self._grid.step_px == 1 else (0, 0)
         self._large_uv = np.empty(uv_shape, np.uint8), np.empty(uv_shape, np.uint8)
-        self._shown: Window | None = None
-        self._enlarged_to: list[tuple[Plane, int]] = []
+        self._rect: Rect | None = None
+        self._enlarged_to: list[Plane] = []
         self._cells = Coarse(self._fine, self._grid.step_px) if self._grid.step_px > 1 else None
         self._count = 0
         self._nothing = Matte(self._y, self._uv, (0, 0, 0, 0), 0.0)
@@ -111,11 +111,10 @@ class MatteMaker:
     def _clear(self) -> None:
         """Make everything 0 again that the last matte has written."""
         self._fine.fill(0)
-        if self._shown is not None:
-            for plane, cells in self._enlarged_to:
-                self._shown.of(plane, cells)[:] = 0
+        for part in self._enlarged_to:
+            part.fill(0)
         self._enlarged_to.clear()
-        self._shown = None
+        self._rect = None
         self._count += 1
 
     def _draw_plain(self, mask: Mask) -> None:
@@ -138,7 +137,7 @@ class MatteMaker:
         rect, alphas = drawn
         if not alphas:
             return self._nothing
-        self._shown = self._grid.window_around(rect, self._fine.shape[::-1], 1)
+        self._rect = rect
         width, height = self.frame_size
         coverage = alphas * self._grid.step_px**2 / (255 * width * height)
         return Matte(
@@ -161,16 +160,15 @@ class MatteMaker:
         Raises:
             LookupError: another one was made since.
         """
-        if count != self._count or self._shown is None:
+        if count != self._count or self._rect is None:
             raise LookupError("this matte is gone: the next one was made")
-        part = self._shown.of(whole, cells)
-        cv2.resize(
-            self._shown.of(self._fine, 2), part.shape[::-1], dst=part, interpolation=cv2.INTER_LINEAR_EXACT
-        )
-        self._enlarged_to.append((whole, cells))
+        shown = self._grid.window_around(self._rect, self._fine.shape[::-1], 1)
+        part = shown.of(whole, cells)
+        cv2.resize(shown.of(self._fine, 2), part.shape[::-1], dst=part, interpolation=cv2.INTER_LINEAR_EXACT)
+        self._enlarged_to.append(part)
         return seen
 
-    def _box(self, rect: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    def _box(self, rect: Rect) -> tuple[int, int, int, int]:
         """The box, in even pixels, around ``rect`` of fine cells and what interpolation adds: below one."""
         x, y, wide, high = rect
         step, (width, height) = self._grid.step_px, self.frame_size
