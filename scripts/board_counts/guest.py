@@ -16,6 +16,7 @@ from typing import Any
 EXTENSIONS = (
     "scrim.core._planes",
     "scrim.core._packed",
+    "scrim.core._ranges",
     "scrim.core._picture",
     "scrim.core.matte._edges",
     "scrim.core.composite._blur",

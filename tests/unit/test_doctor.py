@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from scrim.config import Settings
-from scrim.core.capture import listing
+from scrim.core.capture import listing, turbojpeg
 from scrim.core.capture.listing import Listed
 from scrim.core.capture.v4l2_offers import Offer
 from scrim.core.doctor import examine
@@ -49,7 +49,7 @@ def test_a_healthy_machine():
     assert failures(found) <= {"groups"}
     assert [name for name in found if not name.strip().startswith("v4l2:")] == [
         *("scrim", "settings", "model", "delegate", "inference", "composite", "time per frame", "camera"),
-        *("core", "groups", "state folder", "socket folder", "temperature", "throttling", "power supply"),
+        *("MJPG", "core", "groups", "state folder", "socket folder", "temperature", "throttling", "power supply"),
     ]
     assert "test:" in found["camera"].found
     assert "person-192x112 float16" in found["model"].found
@@ -66,6 +66,15 @@ def test_every_camera_is_listed_with_its_formats_and_controls(monkeypatch: pytes
     assert found["v4l2:/dev/video0"].found == "HD Webcam (uvcvideo): MJPG to 1920x1080@30"
     assert found["  v4l2:/dev/video0 gain"].found == "30; takes 10 to 100 in steps of 10; default 50"
     assert "no permission" in found["v4l2:/dev/video2"].found
+
+
+def test_what_decodes_mjpg_is_told(monkeypatch: pytest.MonkeyPatch):
+    if turbojpeg.load() is not None:
+        assert findings()["MJPG"].found == "decoded to planes, by libturbojpeg.so.0"
+    monkeypatch.setattr(turbojpeg, "SONAME", "libscrim-none.so.0")
+    found = findings()["MJPG"]
+    assert found.is_good
+    assert "sudo apt install libturbojpeg0" in found.found
 
 
 def test_a_broken_model_is_named_and_another_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -43,6 +43,7 @@ def examine(settings: "Settings", sysfs: Path = SYSFS) -> list[Finding]:
         partial(devices.camera, settings, status),
     )
     findings += devices.cameras()
+    findings += devices.mjpg()
     for url in settings.sinks:
         look = partial(devices.sink, url, settings, status)
         findings += attempt(f"sink {url}", "make the device or folder, or take it out of sinks", look)

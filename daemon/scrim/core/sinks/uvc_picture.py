@@ -1,11 +1,11 @@
 """From a safe frame to what a USB host was promised: its size, its format, its brightness."""
 
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from scrim.core.ranges import best_widen, rounded
 from scrim.core.sinks.pack import ToYuyv
 from scrim.frame import Origin, Plane, Planes, SafeFrame
 from scrim.uvc.controls import Levels
@@ -17,6 +17,9 @@ _FILL = 0.9
 
 _MID_GREY = 126
 """The middle of video's luma, 16 to 235, around which contrast turns."""
+
+_AS_IT_IS = (0, 100)
+"""Brightness and contrast that change nothing."""
 
 
 class Picture(Protocol):
@@ -92,15 +95,15 @@ class Shaper:
         self._is_full_range = is_full_range
         self._scaled = np.empty((height * 3 // 2, width), np.uint8)
         self._levelled = np.empty_like(self._scaled)
-        self._chroma = _chroma_table() if is_full_range else None
-        self._luma: tuple[tuple[int, int], Plane | None] = ((0, 100), self._luma_table(0, 100))
+        self._widen_luma, self._widen_chroma = best_widen()
+        self._luma: tuple[tuple[int, int], Plane | None] = (_AS_IT_IS, None)
 
     def __call__(self, frame: Picture, levels: Levels) -> Plane:
         """The picture as contiguous I420, shape (height * 3 / 2, width); valid until the next call."""
         is_painted = frame.origin == "placeholder"
         zoom = 100 if is_painted else levels.zoom
         i420 = frame.i420 if frame.size == self._size and zoom == 100 else self._cut(frame.planes, zoom)
-        return self._level(i420, (0, 100) if is_painted else (levels.brightness, levels.contrast))
+        return self._level(i420, _AS_IT_IS if is_painted else (levels.brightness, levels.contrast))
 
     def _cut(self, planes: Planes, zoom: int) -> Plane:
         left, top, right, bottom = middle(planes.size, self._size, zoom)
@@ -118,24 +121,27 @@ class Shaper:
     def _level(self, i420: Plane, wanted: tuple[int, int]) -> Plane:
         if self._luma[0] != wanted:
             self._luma = (wanted, self._luma_table(*wanted))
-        luma = self._luma[1]
-        if luma is None:
+        table = self._luma[1]
+        if table is None and not self._is_full_range:
             return i420
         height = self._size[1]
-        cv2.LUT(i420[:height], luma, dst=self._levelled[:height])
-        if self._chroma is None:
-            np.copyto(self._levelled[height:], i420[height:])
+        if table is None:
+            self._widen_luma(self._levelled[:height], i420[:height])
         else:
-            cv2.LUT(i420[height:], self._chroma, dst=self._levelled[height:])
+            cv2.LUT(i420[:height], table, dst=self._levelled[:height])
+        if self._is_full_range:
+            self._widen_chroma(self._levelled[height:], i420[height:])
+        else:
+            np.copyto(self._levelled[height:], i420[height:])
         return self._levelled
 
     def _luma_table(self, brightness: int, contrast: int) -> Plane | None:
-        """None where luma stays as it is."""
-        if (brightness, contrast) == (0, 100) and not self._is_full_range:
+        """None where luma stays as it is, or only its range changes."""
+        if (brightness, contrast) == _AS_IT_IS:
             return None
         levels = (np.arange(256) - _MID_GREY) * (contrast / 100) + _MID_GREY + brightness
-        video = np.clip(levels, 16, 235) if (brightness, contrast) != (0, 100) else levels
-        return _rounded((video - 16) * (255 / 219) if self._is_full_range else video)
+        video = np.clip(levels, 16, 235)
+        return rounded((video - 16) * (255 / 219) if self._is_full_range else video)
 
 
 class JpegWriter:
@@ -215,13 +221,3 @@ def middle(have: tuple[int, int], wanted: tuple[int, int], zoom: int) -> tuple[i
     width, height = (max(2, round(side * ratio / 2) * 2) for side in wanted)
     left, top = (have[0] - width) // 4 * 2, (have[1] - height) // 4 * 2
     return left, top, left + width, top + height
-
-
-def _chroma_table() -> Plane:
-    """From BT.601 limited range, 16 to 240, to JPEG's."""
-    return _rounded((np.arange(256) - 128) * (255 / 224) + 128)
-
-
-def _rounded(levels: NDArray[np.floating[Any]]) -> Plane:
-    table: Plane = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
-    return table
