@@ -11,6 +11,7 @@ TARGETS = {
     "mqtt": "tests.fuzz.mqtt:Mqtt",
     "image-header": "tests.fuzz.images:ImageHeader",
     "decoder": "tests.fuzz.images:Decoder",
+    "mjpg": "tests.fuzz.mjpg:Mjpg",
     "uvc": "tests.fuzz.uvc:Uvc",
     "http": "tests.fuzz.http:Http",
     "local-socket": "tests.fuzz.local_socket:LocalSocket",

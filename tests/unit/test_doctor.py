@@ -49,7 +49,16 @@ def test_a_healthy_machine():
     assert failures(found) <= {"groups"}
     assert [name for name in found if not name.strip().startswith("v4l2:")] == [
         *("scrim", "settings", "model", "delegate", "inference", "composite", "time per frame", "camera"),
-        *("MJPG", "core", "groups", "state folder", "socket folder", "temperature", "throttling", "power supply"),
+        *(
+            "MJPG",
+            "core",
+            "groups",
+            "state folder",
+            "socket folder",
+            "temperature",
+            "throttling",
+            "power supply",
+        ),
     ]
     assert "test:" in found["camera"].found
     assert "person-192x112 float16" in found["model"].found

@@ -304,6 +304,33 @@ def test_the_planes_have_room_for_whatever_the_header_may_become() -> None:
         assert np.all(memory[:, most:] == 77)
 
 
+GUARDED = """
+import ctypes, mmap, sys
+if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0):
+    sys.exit("no PR_SET_MDWE here")
+try:
+    mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+except PermissionError:
+    import numpy
+    from scrim.core.capture.convert import CONVERTERS
+    convert, i420 = CONVERTERS["MJPG"]((96, 64)), numpy.zeros((96, 96), numpy.uint8)
+    convert(numpy.frombuffer(sys.stdin.buffer.read(), numpy.uint8), i420)
+    print(i420.sum(), "libturbojpeg" in open("/proc/self/maps").read())
+"""
+"""With what ``MemoryDenyWriteExecute=yes`` of the service stands for."""
+
+
+def test_it_works_where_what_is_written_is_never_run() -> None:
+    library()
+    data = jpeg("422")
+    said = subprocess.run(
+        [sys.executable, "-c", GUARDED], input=data.tobytes(), capture_output=True, check=False, timeout=300
+    )
+    if b"no PR_SET_MDWE" in said.stderr:
+        pytest.skip("this kernel has no PR_SET_MDWE: Linux 6.3 has")
+    assert said.stdout.decode().split() == [str(convert(through_planes(SIZE), data).sum()), "True"]
+
+
 def test_the_planes_are_taken_where_the_library_is(monkeypatch: pytest.MonkeyPatch) -> None:
     library()
     assert isinstance(best_decoder(SIZE), ThroughPlanes)
