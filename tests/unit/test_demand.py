@@ -1,8 +1,21 @@
 """Who watches, and when the camera may be closed for want of anybody."""
 
+import time
+from pathlib import Path
+
+import numpy as np
 import pytest
 
+from scrim.core.capture_loop import CaptureLoop
+from scrim.core.composite.compositor import Compositor
+from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.demand import LINGER_S, Demand
+from scrim.core.loops import OutletLoop, SinkLoop
+from scrim.core.outlet import Outlet
+from scrim.core.sinks.v4l2loopback import V4L2LoopbackSink
+from scrim.core.videodev2_fake import FakeLoopback
+from scrim.core.workers import Latest
+from scrim.frame import Caps, Frame, FramePool, Planes, SafeFrame
 
 
 class Watched:
@@ -56,3 +69,79 @@ def test_coming_and_going_is_told_once_each(count: int) -> None:
     for _ in range(3):
         watched.look(0, after_s=LINGER_S)
     assert watched.changes == [True, False]
+
+
+CAPS = Caps(96, 64, 30)
+
+
+class Painter(PlaceholderPainter):
+    """Counts what it paints."""
+
+    painted = 0
+
+    def paint(self, reason: Reason, revision: int) -> SafeFrame:
+        self.painted += 1
+        return super().paint(reason, revision)
+
+
+class Webcam:
+    """A camera, and a loopback device that programs read; the steps of each thread are done by hand.
+
+    Attributes:
+        seen_at_closing: the device's newest picture when the camera is closed.
+        painted_at_closing: how often the placeholder was painted before the outlet's thread came to it.
+    """
+
+    def __init__(self) -> None:
+        self.watched = Watched()
+        self.painter = Painter(CAPS.size)
+        self.outlet = Outlet(self.painter, CAPS.frame_interval_s)
+        self.node = FakeLoopback()
+        sink = V4L2LoopbackSink("/dev/video10", lambda _: self.node, Path("/nonexistent"))
+        self.sink = SinkLoop("webcam", sink, CAPS, PlaceholderPainter(CAPS.size))
+        self.outgoing = OutletLoop(self.outlet, [self.sink.mailbox])
+        self.capture = CaptureLoop(
+            "camera", self, Latest(), self.outlet, privacy=None, demand=self.watched.demand
+        )
+        self.capture.stop()  # so that it makes no pauses
+        self.seen_at_closing = b""
+        self.painted_at_closing = 0
+
+    def open(self) -> Caps:
+        return CAPS
+
+    def read(self) -> Frame:
+        return Frame(Planes.of(np.full((96, 96), 77, np.uint8)), time.monotonic_ns(), 0)
+
+    def close(self) -> None:
+        """The other threads have their turn meanwhile."""
+        self.painted_at_closing = self.painter.painted
+        self.deliver()
+        self.seen_at_closing = self.node.written[-1]
+
+    def deliver(self) -> None:
+        self.outgoing.step()
+        self.sink.step()
+
+    def play(self) -> SafeFrame:
+        """One picture, filtered and delivered."""
+        self.capture.step()
+        safe = Compositor(CAPS.size, FramePool(CAPS.size, 1)).pass_raw(self.read(), 1)
+        assert safe is not None
+        self.outlet.put(safe)
+        self.deliver()
+        return safe
+
+
+def test_at_rest_the_webcam_shows_the_placeholder_before_the_camera_is_closed() -> None:
+    """Who comes next is handed the newest picture that the device has."""
+    webcam = Webcam()
+    webcam.watched.look(1)
+    last = webcam.play()
+    assert webcam.node.written[-1] == last.i420.tobytes()
+    webcam.watched.look(0, after_s=2 * LINGER_S)
+    webcam.capture.step()
+    assert webcam.capture.state == "idle"
+    placeholder = PlaceholderPainter(CAPS.size).paint(Reason.IDLE, 0)
+    assert webcam.seen_at_closing == placeholder.i420.tobytes()
+    assert webcam.painted_at_closing, "drawing it takes time: it is done before the last picture is dropped"

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from scrim.core import outlet as outlet_module
 from scrim.core.composite.compositor import Compositor
 from scrim.core.composite.placeholder import CAPTIONS, PlaceholderPainter, Reason
 from scrim.core.outlet import HOLD_S, Outlet
@@ -174,6 +175,42 @@ def test_dropping_shows_the_placeholder_at_once(outlet: Outlet):
     outlet.put(picture())
     outlet.drop()
     assert origin(outlet) == "placeholder"
+
+
+def test_a_drop_while_the_last_picture_is_on_its_way_to_the_sinks_is_not_waited_out(
+    outlet: Outlet, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(outlet_module, "REPEAT_INTERVAL_S", 3600)
+    outlet.put(picture())
+    outlet.take()
+    outlet.drop()
+    taker = threading.Thread(target=outlet.take, daemon=True)
+    taker.start()
+    taker.join(60)
+    assert not taker.is_alive()
+
+
+class Interrupted(PlaceholderPainter):
+    """While it paints, another thread closes the camera."""
+
+    outlet: Outlet
+    is_waited_for = False
+
+    def paint(self, reason: Reason, revision: int) -> SafeFrame:
+        other = threading.Thread(target=self.outlet.set_private, args=[True], daemon=True)
+        other.start()
+        other.join(60)
+        self.is_waited_for = other.is_alive()
+        return super().paint(reason, revision)
+
+
+def test_nobody_waits_for_the_placeholder_to_be_drawn(clock: Clock):
+    painter = Interrupted(SIZE)
+    painter.outlet = Outlet(painter, 1 / 30, clock)
+    taken = painter.outlet.take()
+    assert taken is not None
+    assert taken.origin == "placeholder"
+    assert not painter.is_waited_for
 
 
 def test_what_was_forgotten_does_not_come_out_when_it_is_finished(outlet: Outlet, clock: Clock):

@@ -175,10 +175,11 @@ class CaptureLoop:
     def _rest(self) -> None:
         """Close the camera until somebody watches."""
         if self.state != "idle":
+            self._outlet.because(Reason.IDLE)
+            # First of all: the last picture, or one under way, would be the first that the next viewer sees.
+            self._outlet.forget()
             self.close()
             self._mailbox.clear()
-            self._outlet.because(Reason.IDLE)
-            self._outlet.forget()  # a picture under way would be the first that the next viewer sees
             logger.info("camera: closed, nobody watches")
             self._turn("idle")
         self._pause(_OFF_PAUSE_S)

@@ -48,6 +48,7 @@ class Outlet:
         self._opened_ns = -1
         self._fresh_reason: Reason | None = None
         self._shown_reason: Reason | None = None
+        self._is_dropped = False
         self.displaced = 0
 
     @property
@@ -112,10 +113,16 @@ class Outlet:
         with self._condition:
             self._fresh = self._last = self._shown_reason = None
             self._last_ns = self._clock_ns() - self._patience_ns
+            # Nobody may be waiting: a picture taken a moment ago is just being handed to the sinks.
+            self._is_dropped = True
             self._condition.notify()
 
     def forget(self) -> None:
-        """As ``drop``, and what was taken until now and is still being made goes nowhere either."""
+        """As ``drop``, and what was taken until now and is still being made goes nowhere either.
+
+        The placeholder is drawn before, so that it takes the last picture's place at once.
+        """
+        self.placeholder()
         with self._condition:
             self._opened_ns = self._clock_ns()
         self.drop()
@@ -132,15 +139,17 @@ class Outlet:
             when the last one may not be repeated but is too recent to be replaced.
         """
         with self._condition:
-            if self._fresh is None:
+            if self._fresh is None and not self._is_dropped:
                 self._condition.wait(REPEAT_INTERVAL_S)
+            self._is_dropped = False
             fresh, self._fresh = self._fresh, None
             now_ns = self._clock_ns()
             if fresh is not None:
                 self._last, self._last_ns, self._shown_reason = fresh, now_ns, self._fresh_reason
                 return fresh
             age_ns = now_ns - self._last_ns
-            if age_ns >= self._patience_ns:
-                self._last = self._shown_reason = None
-                return self.placeholder()
-            return self._last if age_ns < HOLD_S * 1e9 else None
+            if age_ns < self._patience_ns:
+                return self._last if age_ns < HOLD_S * 1e9 else None
+            self._last = self._shown_reason = None
+        # Drawing takes time, and whoever closes the camera or changes a setting is not to wait for it.
+        return self.placeholder()

@@ -39,9 +39,9 @@ CAPTIONS: dict[Reason, str] = {
 """What a viewer reads. Nothing here depends on what the camera sees."""
 
 CAPTION_SIZE = (1080, 96)
-"""(width, height) in pixels of each caption in captions.png, which ``scripts/build-captions`` draws."""
+"""(width, height) in pixels of each caption, a PNG of its own that ``scripts/build-captions`` draws."""
 
-_CAPTIONS_FILE = "captions.png"
+CAPTIONS_FOLDER = Path(__file__).with_name("captions")
 _CAPTIONS_FOR_WIDTH_PX = 1920
 
 # BT.601 limited range, readable in full range too: a dark slate, a lighter figure, nearly white text.
@@ -70,23 +70,26 @@ class PlaceholderPainter:
 
 
 def _draw(size: tuple[int, int], reason: Reason) -> Plane:
+    """Touches little besides the new picture: whoever closes the camera waits for this."""
     width, height = size
     i420 = np.empty((height * 3 // 2, width), np.uint8)
     planes = Planes.of(i420)
     for plane, value in zip(planes, _GROUND, strict=True):
         plane[:] = value
-    figure = np.zeros((height, width), np.uint8)
-    _draw_figure(figure)
-    _stain(planes, figure)
+    _draw_figure(planes)
     _write(planes.y, reason)
     return i420
 
 
-def _draw_figure(mask: Plane) -> None:
-    """A head and shoulders in the middle, 0 or 255 with soft edges."""
-    height, width = mask.shape
+def _draw_figure(planes: Planes) -> None:
+    """A head and shoulders in the middle, with soft edges."""
+    height, width = planes.y.shape
     unit = min(width, height) / 12
     centre_x, head_y = width / 2, height * 0.36
+    neck = head_y + unit * 4.1
+    left, right = _even(centre_x - unit * 2.6 - 2, width), _even(centre_x + unit * 2.6 + 4, width)
+    top, bottom = _even(head_y - unit * 1.45 - 2, height), _even(neck + 4, height)
+    mask = np.zeros((bottom - top, right - left), np.uint8)
     shift = 4
     one = 1 << shift
 
@@ -94,9 +97,15 @@ def _draw_figure(mask: Plane) -> None:
         return tuple(round(value * one) for value in values)
 
     head, shoulders = fixed(unit * 1.25, unit * 1.45), fixed(unit * 2.6, unit * 2.2)
-    neck = head_y + unit * 4.1
-    cv2.ellipse(mask, fixed(centre_x, head_y), head, 0, 0, 360, 255, -1, cv2.LINE_AA, shift)
-    cv2.ellipse(mask, fixed(centre_x, neck), shoulders, 0, 180, 360, 255, -1, cv2.LINE_AA, shift)
+    cv2.ellipse(mask, fixed(centre_x - left, head_y - top), head, 0, 0, 360, 255, -1, cv2.LINE_AA, shift)
+    cv2.ellipse(mask, fixed(centre_x - left, neck - top), shoulders, 0, 180, 360, 255, -1, cv2.LINE_AA, shift)
+    half = slice(top // 2, bottom // 2), slice(left // 2, right // 2)
+    _stain(Planes(planes.y[top:bottom, left:right], planes.u[half], planes.v[half]), mask)
+
+
+def _even(at: float, limit: int) -> int:
+    """The even number at or below, within 0 to ``limit``."""
+    return max(0, min(limit, int(at) & ~1))
 
 
 def _stain(planes: Planes, figure: Plane) -> None:
@@ -118,10 +127,8 @@ def _write(luma: Plane, reason: Reason) -> None:
 
 
 def _caption(reason: Reason) -> Plane:
-    png = Path(__file__).with_name(_CAPTIONS_FILE).read_bytes()
-    captions = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
-    row, height = list(CAPTIONS).index(reason), CAPTION_SIZE[1]
-    return np.asarray(captions, np.uint8)[row * height : (row + 1) * height]
+    png = np.fromfile(CAPTIONS_FOLDER / f"{reason}.png", np.uint8)
+    return np.asarray(cv2.imdecode(png, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 def _tint(plane: Plane, share: Plane, value: int) -> None:
