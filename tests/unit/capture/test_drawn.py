@@ -61,6 +61,16 @@ def test_the_pattern_counts_in_its_corner() -> None:
     assert len({corner.tobytes() for corner in corners}) == len(corners)
 
 
+@pytest.mark.parametrize("height_px", [64, 180, 720])
+def test_each_digit_of_the_pattern_is_its_own(height_px: int) -> None:
+    width_px, side = height_px * 2, height_px // 8 & ~1
+    pictures = frames(TestPattern(Caps(width_px, height_px, 10), pace=False), 10)
+    lumas = [picture[: width_px * height_px].reshape(height_px, width_px) for picture in pictures]
+    digits = [luma[:side, 5 * side : 6 * side] for luma in lumas]
+    assert len({digit.tobytes() for digit in digits}) == 10
+    assert all(np.array_equal(luma[:side, :side], digits[0]) for luma in lumas), "leading zeros"
+
+
 @pytest.mark.parametrize("sequence", [0, 5, 23])
 def test_the_demos_alpha_is_that_of_its_frame(sequence: int) -> None:
     demo = Demo(CAPS, pace=False)
