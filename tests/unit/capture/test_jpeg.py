@@ -229,6 +229,19 @@ def test_what_is_no_jpeg_is_refused(make: Make) -> None:
             convert(make(SIZE), data)
 
 
+def test_what_changes_while_it_is_decoded_is_not_seen() -> None:
+    """Who writes into a loopback device does not wait for its readers."""
+    shared = jpeg("422").copy()
+    seen: list[Plane] = []
+
+    def decode(data: Plane, i420: Plane) -> None:
+        shared[:] = 0
+        seen.append(data)
+
+    FromMjpg(SIZE, 0, decode)(shared, np.zeros((96, 96), np.uint8))
+    assert np.array_equal(seen[0], jpeg("422"))
+
+
 def test_nothing_frame_sized_is_allocated(make: Make) -> None:
     size = (640, 480)
     converter, i420 = make(size), np.zeros((720, 640), np.uint8)
@@ -289,8 +302,8 @@ def test_damage_is_decoded_or_refused_and_spoils_nothing_after_it(
         assert np.array_equal(convert(converter, good, size), before)
 
 
-def test_the_planes_have_room_for_whatever_the_header_may_become() -> None:
-    """A picture that changes between the look at its header and its decoding."""
+def test_the_planes_have_room_for_whatever_a_header_says() -> None:
+    """Even for one of another size than they were made for."""
     found = library()
     buffers = turbojpeg.Buffers(found, SIZE)
     most = max(plane.size for planes in buffers.planes.values() for plane in planes)

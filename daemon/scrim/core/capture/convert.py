@@ -122,12 +122,25 @@ class FromMjpg(Converter):
     ) -> None:
         super().__init__(size, 0)
         self._decode = decoder or best_decoder(size)
+        self._copy = np.empty(0, np.uint8)
 
     def __call__(self, data: Plane, i420: Plane) -> None:
         """Convert one picture."""
-        if _JPEG_END not in data[-_JPEG_PADDING_BYTES:].tobytes():
+        own = self._own(data)
+        if _JPEG_END not in own[-_JPEG_PADDING_BYTES:].tobytes():
             raise ValueError(f"a JPEG of {data.size} bytes without an end")
-        self._decode(data, i420)
+        self._decode(own, i420)
+
+    def _own(self, data: Plane) -> Plane:
+        """A copy. Who writes into a loopback device does not wait for its readers.
+
+        A header must still say what it said when it was looked at.
+        """
+        if data.size > self._copy.size:
+            self._copy = np.empty(data.size * 3 // 2, np.uint8)
+        own = self._copy[: data.size]
+        np.copyto(own, data)
+        return own
 
 
 CONVERTERS: dict[str, type[Converter]] = {

@@ -20,8 +20,7 @@ class JpegDecoder(Protocol):
         """Decode one. The header is looked at before anything else.
 
         Args:
-            data: its bytes, shape (bytes,); what follows its end is ignored. Nobody writes to it meanwhile: a
-                driver leaves a buffer alone from when it is dequeued until it is queued.
+            data: its bytes, shape (bytes,); what follows its end is ignored. Nobody writes to it meanwhile.
             i420: where it goes, shape (height * 3 / 2, width), contiguous.
 
         Raises:

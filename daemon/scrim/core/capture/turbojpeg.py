@@ -53,9 +53,9 @@ class Header:
 class Buffers:
     """Where the planes of pictures of one size go, whatever their sampling.
 
-    Each has room for the most that any sampling wants. So nothing is made anew where a camera's sampling
-    changes, and no header, not even one that changed after it was looked at, makes the library write beyond.
-    What no picture fills is never touched, and takes no memory.
+    Each has room for the most that any sampling wants: nothing is made anew where a camera's sampling
+    changes, and no header makes the library write beyond. What no picture fills is never touched, and is no
+    memory in use.
 
     Args:
         library: tells what planes each sampling has.
