@@ -243,8 +243,8 @@ def test_what_changes_while_it_is_decoded_is_not_seen() -> None:
 
 
 def test_nothing_frame_sized_is_allocated(make: Make) -> None:
-    size = (640, 480)
-    converter, i420 = make(size), np.zeros((720, 640), np.uint8)
+    size = (1280, 720)
+    converter, i420 = make(size), np.zeros((1080, 1280), np.uint8)
     for sampling in ("422", "420", "grey"):
         data = jpeg(sampling, size)
         converter(data, i420)
@@ -252,7 +252,7 @@ def test_nothing_frame_sized_is_allocated(make: Make) -> None:
         converter(data, i420)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert peak < 640 * 480 // 8
+        assert peak < 1280 * 720 // 8
 
 
 DAMAGE = st.lists(
