@@ -112,7 +112,7 @@ def test_a_stride_shorter_than_a_row_is_an_error() -> None:
 
 @pytest.mark.parametrize("fourcc", CONVERTERS)
 def test_nothing_frame_sized_is_allocated(fourcc: str) -> None:
-    width, height = 640, 480
+    width, height = 1280, 720
     data = jpeg("422", (width, height)) if fourcc == "MJPG" else noise(width * height * 2)
     convert = CONVERTERS[fourcc]((width, height))
     i420 = np.zeros((height * 3 // 2, width), np.uint8)
