@@ -199,6 +199,22 @@ def test_a_picture_with_a_hole_is_decoded_up_to_it(make: Make) -> None:
     assert not np.array_equal(got[:64], whole[:64])
 
 
+def test_a_picture_of_hundreds_of_scans_is_refused() -> None:
+    """Each goes over all of it: a few kilobytes would take seconds."""
+    data = jpeg("420", PROGRESSIVE=1).tobytes()
+    last = data[data.rindex(b"\xff\xda") : -2]
+    convert(through_planes(SIZE), joined(data[:-2], last * 400, data[-2:]))
+    with pytest.raises(ValueError, match="more than 500 scans"):
+        convert(through_planes(SIZE), joined(data[:-2], last * 501, data[-2:]))
+
+
+def test_what_lies_apart_is_decoded_too() -> None:
+    apart = np.repeat(jpeg("422"), 2)[::2]
+    i420 = np.zeros((96, 96), np.uint8)
+    ThroughPlanes(SIZE, library())(apart, i420)
+    assert np.array_equal(i420, convert(through_planes(SIZE), jpeg("422")))
+
+
 def test_tables_of_one_picture_are_not_used_for_the_next(make: Make) -> None:
     """Most cameras leave the standard tables out; a picture that brings others must not spoil those."""
     bare = joined(*(piece for piece in segments(jpeg("422")) if piece[1] != 0xC4))

@@ -91,6 +91,7 @@ class Picture:
     def __init__(self, library: ctypes.CDLL, handle: int, data: Plane) -> None:
         self._library = library
         self._handle = handle
+        self._data = data
         self._bytes = (data.ctypes.data, data.size)
 
     def header(self) -> Header:
