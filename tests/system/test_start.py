@@ -16,7 +16,7 @@ NEVER = ("_pydantic_core", "_hashlib", "simplejpeg", "_asyncio", "_multiprocessi
 """Libraries that take megabytes and tenths of a second, and that no picture needs."""
 
 IS_LONG = os.environ.get("SCRIM_LONG") == "1"
-MOST_RSS_MB = 105.0 if IS_LONG else 116.0
+MOST_RSS_MB = 100.0 if IS_LONG else 110.0
 """The goal is 95 on an idle machine; other versions of Python and OpenCV weigh a little more or less.
 
 A machine that is busy has more pictures under way: only the long suite holds it to less than a tenth above.
