@@ -5,7 +5,13 @@
  * no order of additions gives anything else. Shares are 0 to FULL, taps sum up to TAPS. */
 #include "../extension.h"
 
-enum { MOST_PLANES = 3, MOST_RADIUS = 1024, FULL = 16, TAPS = 4096, LANES = 8, STEP = 4 * LANES };
+/* As many floats as the widest register that is counted on has: where two are taken for a vector, GCC keeps it in memory. */
+#if defined(__x86_64__)
+enum { LANES = 8 };
+#else
+enum { LANES = 4 };
+#endif
+enum { MOST_PLANES = 3, MOST_RADIUS = 1024, FULL = 16, TAPS = 4096, STEP = 4 * LANES };
 
 /* LANES floats that begin anywhere. */
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
