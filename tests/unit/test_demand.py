@@ -10,8 +10,9 @@ from scrim.core.capture_loop import CaptureLoop
 from scrim.core.composite.compositor import Compositor
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.demand import LINGER_S, Demand
-from scrim.core.loops import OutletLoop, SinkLoop
+from scrim.core.loops import OutletLoop, SinkLoop, wait_for_placeholder
 from scrim.core.outlet import Outlet
+from scrim.core.privacy import Privacy
 from scrim.core.sinks.v4l2loopback import V4L2LoopbackSink
 from scrim.core.videodev2_fake import FakeLoopback
 from scrim.core.workers import Latest
@@ -90,6 +91,7 @@ class Webcam:
     Attributes:
         seen_at_closing: the device's newest picture when the camera is closed.
         painted_at_closing: how often the placeholder was painted before the outlet's thread came to it.
+        waited: the camera's state whenever somebody waited for the placeholder.
     """
 
     def __init__(self) -> None:
@@ -100,12 +102,20 @@ class Webcam:
         sink = V4L2LoopbackSink("/dev/video10", lambda _: self.node, Path("/nonexistent"))
         self.sink = SinkLoop("webcam", sink, CAPS, PlaceholderPainter(CAPS.size))
         self.outgoing = OutletLoop(self.outlet, [self.sink.mailbox])
+        self.privacy = Privacy(self.outlet)
         self.capture = CaptureLoop(
-            "camera", self, Latest(), self.outlet, privacy=None, demand=self.watched.demand
+            "camera",
+            self,
+            Latest(),
+            self.outlet,
+            privacy=self.privacy,
+            demand=self.watched.demand,
+            hidden=self.wait,
         )
         self.capture.stop()  # so that it makes no pauses
         self.seen_at_closing = b""
         self.painted_at_closing = 0
+        self.waited: list[str] = []
 
     def open(self) -> Caps:
         return CAPS
@@ -118,6 +128,12 @@ class Webcam:
         self.painted_at_closing = self.painter.painted
         self.deliver()
         self.seen_at_closing = self.node.written[-1]
+
+    def wait(self, since_ns: int) -> None:
+        """For the placeholder, which takes its time."""
+        self.waited.append(self.capture.state)
+        self.deliver()
+        wait_for_placeholder([self.sink], since_ns, 3600)
 
     def deliver(self) -> None:
         self.outgoing.step()
@@ -145,3 +161,18 @@ def test_at_rest_the_webcam_shows_the_placeholder_before_the_camera_is_closed() 
     placeholder = PlaceholderPainter(CAPS.size).paint(Reason.IDLE, 0)
     assert webcam.seen_at_closing == placeholder.i420.tobytes()
     assert webcam.painted_at_closing, "drawing it takes time: it is done before the last picture is dropped"
+
+
+@pytest.mark.parametrize("state", ["idle", "off"])
+def test_the_camera_is_said_to_be_closed_once_the_webcam_shows_the_placeholder(state: str) -> None:
+    webcam = Webcam()
+    webcam.watched.look(1)
+    last = webcam.play()
+    if state == "off":
+        webcam.privacy.switch("button").set_private(True)
+    else:
+        webcam.watched.look(0, after_s=2 * LINGER_S)
+    webcam.capture.step()
+    assert webcam.waited == ["live"]
+    assert webcam.capture.state == state
+    assert webcam.node.written[-1] != last.i420.tobytes()

@@ -195,6 +195,7 @@ def open_capture(
         demand=output.demand,
         hangs=restart,
         opened=lambda caps: filtering.regulator.retime(caps.frame_rate),
+        hidden=output.wait_for_placeholder,
     )
     stack.callback(capture.close)
     if not is_patient:

@@ -44,6 +44,8 @@ class CaptureLoop:
         device: the camera itself, below whatever ``source`` makes of its frames.
         demand: says whether anybody watches; default: always.
         opened: is told, in the capture's thread, what an opened camera delivers.
+        hidden: waits until the placeholder is what every output shows, painted since a moment, monotonic ns:
+            only then the camera is said to be closed.
     """
 
     def __init__(
@@ -59,10 +61,12 @@ class CaptureLoop:
         device: Source | None = None,
         demand: Demand | None = None,
         opened: Callable[[Caps], None] = lambda _: None,
+        hidden: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.name = name
         self._hangs = hangs
         self._opened = opened
+        self._hidden = hidden
         self._watch = watch
         self._source = source
         self._device = device if isinstance(device, Camera) else None
@@ -166,6 +170,7 @@ class CaptureLoop:
         if self.state != "off" or self.caps is not None:
             self.close()
             self._mailbox.clear()
+            self._hidden(self._outlet.forget())
             logger.info("camera: off, closed for %s", ", ".join(self._privacy.parties) or "a moment")
             self._turn("off")
         self._epoch = epoch
@@ -177,9 +182,10 @@ class CaptureLoop:
         if self.state != "idle":
             self._outlet.because(Reason.IDLE)
             # First of all: the last picture, or one under way, would be the first that the next viewer sees.
-            self._outlet.forget()
+            since_ns = self._outlet.forget()
             self.close()
             self._mailbox.clear()
+            self._hidden(since_ns)
             logger.info("camera: closed, nobody watches")
             self._turn("idle")
         self._pause(_OFF_PAUSE_S)

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from scrim.core.composite.placeholder import PlaceholderPainter, Reason
 from scrim.core.events import StateWatch
@@ -15,6 +15,10 @@ from scrim.errors import DeviceError
 from scrim.frame import Caps, Origin, SafeFrame
 
 logger = logging.getLogger(__name__)
+
+_GOODBYE_S = 1.0
+_LOOK_S = 0.005
+"""How often the sinks are looked at while somebody waits for them."""
 
 
 class OutletLoop:
@@ -82,6 +86,7 @@ class SinkLoop:
 
     Attributes:
         delivered_s: when the sink took its last frame, on the monotonic clock.
+        placeholder_ns: when that one was painted; 0 where it is no placeholder.
         tried: set once it has taken a frame, or could not.
     """
 
@@ -96,6 +101,7 @@ class SinkLoop:
         self.name = name
         self._written = written
         self.delivered_s = time.monotonic()
+        self.placeholder_ns = 0
         self._painter = painter
         self.mailbox: Latest[SafeFrame] = Latest()
         self._sink = sink
@@ -112,11 +118,6 @@ class SinkLoop:
         """How many take pictures of it; None where nobody can tell."""
         return self._sink.consumers if isinstance(self._sink, Watched) else None
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits to be delivered, or nothing can be."""
-        return self.mailbox.is_empty or not self.is_open
-
     def step(self) -> None:
         """Open the sink, or deliver one picture."""
         try:
@@ -124,6 +125,7 @@ class SinkLoop:
             frame = self.mailbox.get(0.5)
             if frame is not None:
                 self._sink.write(frame)
+                self.placeholder_ns = frame.pts_ns if frame.origin == "placeholder" else 0
                 self.delivered += 1
                 self._count()
         except DeviceError as error:
@@ -162,12 +164,21 @@ class SinkLoop:
         self._stopping.wait(self._backoff.next_s())
 
 
-def say_goodbye(outlet: Outlet, outgoing: OutletLoop, sinks: list[SinkLoop]) -> None:
+def wait_for_placeholder(sinks: Iterable[SinkLoop], since_ns: int, limit_s: float) -> None:
+    """Wait until each sink that is open has taken a placeholder painted since; for so long at most.
+
+    Args:
+        sinks: which; their threads and the outlet's run.
+        since_ns: monotonic.
+        limit_s: a sink may hang.
+    """
+    deadline_s = time.monotonic() + limit_s
+    for sink in sinks:
+        while sink.is_open and sink.placeholder_ns < since_ns and time.monotonic() < deadline_s:
+            time.sleep(_LOOK_S)
+
+
+def say_goodbye(outlet: Outlet, sinks: Iterable[SinkLoop]) -> None:
     """Leave the placeholder on every sink: readers that stay see no frozen person."""
     outlet.because(Reason.STOPPING)
-    outlet.drop()
-    deadline_s = time.monotonic() + 1.0
-    while time.monotonic() < deadline_s:
-        if outgoing.showing == "placeholder" and all(sink.is_idle for sink in sinks):
-            return
-        time.sleep(0.01)
+    wait_for_placeholder(sinks, outlet.forget(), _GOODBYE_S)

@@ -111,21 +111,28 @@ class Outlet:
     def drop(self) -> None:
         """Forget every camera picture: the placeholder plays at once."""
         with self._condition:
-            self._fresh = self._last = self._shown_reason = None
-            self._last_ns = self._clock_ns() - self._patience_ns
-            # Nobody may be waiting: a picture taken a moment ago is just being handed to the sinks.
-            self._is_dropped = True
-            self._condition.notify()
+            self._drop()
 
-    def forget(self) -> None:
+    def _drop(self) -> None:
+        self._fresh = self._last = self._shown_reason = None
+        self._last_ns = self._clock_ns() - self._patience_ns
+        # Nobody may be waiting: a picture taken a moment ago is just being handed to the sinks.
+        self._is_dropped = True
+        self._condition.notify()
+
+    def forget(self) -> int:
         """As ``drop``, and what was taken until now and is still being made goes nowhere either.
 
         The placeholder is drawn before, so that it takes the last picture's place at once.
+
+        Returns:
+            The moment of it, on the outlet's clock: no picture goes out after a placeholder of later.
         """
         self.placeholder()
         with self._condition:
             self._opened_ns = self._clock_ns()
-        self.drop()
+            self._drop()
+            return self._opened_ns
 
     def placeholder(self) -> SafeFrame:
         """The placeholder, as it would play now."""

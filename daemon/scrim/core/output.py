@@ -11,7 +11,7 @@ from scrim.core.demand import Demand
 from scrim.core.endurance import SAFE_MODE_PARTY
 from scrim.core.event_log import EventLog
 from scrim.core.events import EventCount, Observers, StateWatch
-from scrim.core.loops import OutletLoop, SinkLoop, say_goodbye
+from scrim.core.loops import OutletLoop, SinkLoop, say_goodbye, wait_for_placeholder
 from scrim.core.outlet import Outlet
 from scrim.core.privacy import HOST_PARTY, Privacy, Shutter
 from scrim.core.sinks.base import Sink
@@ -26,8 +26,8 @@ from scrim.notify import notifier, watchdog_interval_s
 if TYPE_CHECKING:
     from scrim.config import Settings
 
-_FIRST_S = 0.5
-"""So long the first picture may keep others waiting: a sink may hang."""
+_HANG_S = 0.5
+"""So long a picture may keep others waiting: a sink may hang."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,13 @@ class Output:
 
     def wait_for_first_picture(self) -> None:
         """Until every sink has taken one, or could not; half a second at most."""
-        deadline_s = time.monotonic() + _FIRST_S
+        deadline_s = time.monotonic() + _HANG_S
         for sink in self.sinks:
             sink.tried.wait(max(0.0, deadline_s - time.monotonic()))
+
+    def wait_for_placeholder(self, since_ns: int) -> None:
+        """Until every sink that is open has taken one painted since; half a second at most."""
+        wait_for_placeholder(self.sinks, since_ns, _HANG_S)
 
 
 def start_output(
@@ -94,7 +98,7 @@ def start_output(
         stack.callback(sink.close)
         stack.enter_context(running(f"sink {sink.name}", sink.step, sink.stop))
     stack.enter_context(running("outlet", loop.step))
-    stack.callback(say_goodbye, outlet, loop, sinks)
+    stack.callback(say_goodbye, outlet, sinks)
     return Output(caps, outlet, feed, sinks, loop, observers, events, watch, privacy, demand, is_safe_mode)
 
 
