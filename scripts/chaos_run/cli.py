@@ -17,10 +17,11 @@ from chaos_run.faults import FAULTS, Fault
 from chaos_run.report import Outcome, Presence, table
 from chaos_run.stage import Stage, staged, wait_until_live
 from chaos_run.supervisor import Service
+from scrim.core.crashes import LAST_REST_S
 from scrim.errors import ScrimError
 
-PATIENCE_S = 240.0
-"""Longer than the longest safe mode that one loop of crashes leads to, and a start on a busy machine."""
+PATIENCE_S = LAST_REST_S + 90.0
+"""The longest safe mode, which several loops of crashes lead to, and a start on a busy machine."""
 
 _LOOK_S = 0.1
 _TWO_AT_ONCE = 0.25
