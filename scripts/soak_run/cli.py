@@ -40,6 +40,9 @@ _CHANGES: tuple[dict[str, Any], ...] = (
     {"effect": "blur", "strength": "medium"},
 )
 
+CYCLE_S = CHANGE_S * len(_CHANGES)
+"""What happens for the first time loads what it needs: that is over before anything is counted."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 1 when something grew."""
@@ -63,8 +66,8 @@ def run(size: tuple[int, int], frames: int, seconds: float) -> Mapping[str, Sequ
 
     Args:
         size: (width, height) in pixels.
-        frames: that are enough.
-        seconds: that are enough.
+        frames: that are enough, once it is warm.
+        seconds: that are enough, then.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scrim-soak-")))
@@ -77,6 +80,8 @@ def run(size: tuple[int, int], frames: int, seconds: float) -> Mapping[str, Sequ
             thread.start()
             stack.callback(thread.join)
         stack.callback(stop.set)
+        print(f"soak: until every setting was changed once, {CYCLE_S:.0f} s", file=sys.stderr)
+        time.sleep(CYCLE_S)
         return _sampled(pids, place, frames, seconds)
 
 
@@ -191,8 +196,9 @@ def _sampled(
     runs: dict[str, list[Sample]] = {name: [] for name in pids}
     began_s = told_s = time.monotonic()
     with Client(place, timeout_s=60) as client:
+        before = client.status()["frames"]["delivered"]
         while True:
-            done, at_s = client.status()["frames"]["delivered"], time.monotonic() - began_s
+            done, at_s = client.status()["frames"]["delivered"] - before, time.monotonic() - began_s
             for name, pid in pids.items():
                 runs[name].append(sample(pid, done, at_s))
             if done >= frames or at_s >= seconds:

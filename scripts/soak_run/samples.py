@@ -19,8 +19,8 @@ class Sample:
     """A process at one moment.
 
     Attributes:
-        frames: that the core had filtered.
-        at_s: since the start.
+        frames: that the core had filtered, of those that count.
+        at_s: since the first that counts.
         rss_mb: resident memory, in 10**6 bytes.
         descriptors: open files.
         threads: of it.
