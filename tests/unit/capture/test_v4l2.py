@@ -95,6 +95,16 @@ def test_damaged_pictures_are_counted_not_shown() -> None:
     assert (frame.sequence, camera.damaged) == (0, 2)
 
 
+def test_a_damaged_picture_that_a_newer_one_displaced_counts_as_damaged() -> None:
+    camera, node = open_camera()
+    node.damaged = {1}
+    node.take(3)
+    frame = camera.read()
+    assert frame is not None
+    assert frame.planes.y[0, 0] == 2
+    assert (camera.dropped, camera.damaged) == (1, 1)
+
+
 def test_a_cut_jpeg_is_counted_not_shown() -> None:
     def cut(given: Format, number: int) -> bytes:
         whole = picture(given, number)

@@ -248,14 +248,17 @@ class V4L2Camera:
         newest = node.dequeue()
         while node.ready(0):
             node.queue(newest.index)
-            self._buffers.dropped += 1
+            if _is_whole(newest):
+                self._buffers.dropped += 1
+            else:
+                self._damaged += 1
             newest = node.dequeue()
         self._newest_s, self._restarts = self._clock_s(), 0
         return newest
 
     def _take(self, convert: Converter, filled: Filled) -> Frame | None:
         """A frame of the picture; None, counted, when it is damaged or there is no buffer for it."""
-        if filled.damaged or not filled.data.size:
+        if not _is_whole(filled):
             self._damaged += 1
             return None
         i420 = self._buffers.lease()
@@ -268,3 +271,8 @@ class V4L2Camera:
             self._damaged += 1
             return None
         return self._buffers.frame(i420, capture_time_ns(filled.pts_ns))
+
+
+def _is_whole(filled: Filled) -> bool:
+    """As far as the driver says."""
+    return not filled.damaged and filled.data.size > 0
