@@ -192,6 +192,8 @@ def test_what_is_no_plane_is_refused():
     refuses("read-only|writable", out=frozen)
     refuses("plane of bytes", luma=(b"no plane", 1))
     refuses("wider than 8192", out=np.zeros((6, 8208), np.uint8))
+    wide, half = np.zeros((4, 8200), np.uint8), np.zeros((2, 4100), np.uint8)
+    refuses("out: is too wide", out=np.zeros((6, 8200), np.uint8), camera=(wide, half, half))
     for unlike in ({"camera": (y, c)}, {"behind": (y, c, c)}, {"luma": y}, {"box": (0, 0, 6)}):
         refuses("tuple|sequence|length|int", **unlike)
     planes.blend(*right.values(), (4, 2, 2, 0))

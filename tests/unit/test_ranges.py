@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scrim.core import ranges
+from scrim.video_range import chroma_to_full, luma_to_full
 
 SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 130))
 SEEDS = st.integers(0, 2**32 - 1)
@@ -54,8 +55,8 @@ def test_every_level_is_rounded_exactly(native: ModuleType) -> None:
         narrow.chroma(got, ALL)
         assert np.array_equal(got, np.rint((ALL - 128.0) * (224 / 255) + 128))
     for widen, table in (
-        (native.widen_luma, ranges.luma_to_full()),
-        (native.widen_chroma, ranges.chroma_to_full()),
+        (native.widen_luma, luma_to_full()),
+        (native.widen_chroma, chroma_to_full()),
     ):
         widen(got, ALL)
         assert np.array_equal(got[0], table)
@@ -98,8 +99,8 @@ def test_both_narrow_alike_whatever_the_sampling(
 def test_both_widen_alike(native: ModuleType, shape: tuple[int, int], seed: int, padding: int) -> None:
     plane = noise(np.random.default_rng(seed), *shape, padding)
     for widen, table in (
-        (native.widen_luma, ranges.luma_to_full()),
-        (native.widen_chroma, ranges.chroma_to_full()),
+        (native.widen_luma, luma_to_full()),
+        (native.widen_chroma, chroma_to_full()),
     ):
         got = np.empty(shape, np.uint8)
         widen(got, plane)

@@ -222,12 +222,6 @@ static void blend_planes(const plane *out, const plane *camera, const plane *beh
     }
 }
 
-/* Takes no "pair": an argument of a type that need not be aligned makes GCC 14 crash on aarch64. */
-INLINE uint16_t sum_of(uint16_t two)
-{
-    return (uint16_t)((two & 255) + (two >> 8));
-}
-
 /* Asks for two rows before they are worked on: a camera's picture is in no cache, and in pages that were not seen lately. */
 INLINE void fetch(const plane *from, Py_ssize_t row)
 {

@@ -55,12 +55,6 @@ INLINE void widen_chroma_row(uint8_t *restrict to, const uint8_t *restrict from,
     for (Py_ssize_t x = 0; x < count; x++) to[x] = widen_c(from[x]);
 }
 
-/* The sum of two neighbours. */
-INLINE uint16_t both(uint16_t two)
-{
-    return (uint16_t)((two & 255) + (two >> 8));
-}
-
 /* A row of chroma from one row or two, which may be the same one. */
 INLINE void narrow_row(uint8_t *restrict to, const uint8_t *upper, const uint8_t *lower, Py_ssize_t count, uint16_t share)
 {
@@ -71,7 +65,7 @@ INLINE void narrow_row(uint8_t *restrict to, const uint8_t *upper, const uint8_t
 INLINE void narrow_wide_row(uint8_t *restrict to, const uint8_t *upper, const uint8_t *lower, Py_ssize_t count, uint16_t share)
 {
     const pair *a = (const pair *)upper, *b = (const pair *)lower;
-    for (Py_ssize_t x = 0; x < count; x++) to[x] = narrow_c((uint16_t)(both(a[x]) + both(b[x])), share);
+    for (Py_ssize_t x = 0; x < count; x++) to[x] = narrow_c((uint16_t)(sum_of(a[x]) + sum_of(b[x])), share);
 }
 
 /* The same from rows with half as many, of which each stands for two. */

@@ -30,6 +30,12 @@ typedef struct {
 /* Two neighbouring bytes. */
 typedef uint16_t __attribute__((aligned(1), may_alias)) pair;
 
+/* Takes no "pair": an argument of a type that need not be aligned makes GCC 14 crash on aarch64. */
+INLINE uint16_t sum_of(uint16_t two)
+{
+    return (uint16_t)((two & 255) + (two >> 8));
+}
+
 INLINE uint8_t *row_of(const plane *of, Py_ssize_t row)
 {
     return of->at + row * of->stride;

@@ -5,13 +5,13 @@ rounded once, halves to even.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from scrim.frame import Plane
+from scrim.video_range import chroma_to_full, luma_to_full, rounded
 
 Widen = Callable[[Plane, Plane], None]
 """``widen(to, of)``: a plane of video's range to JPEG's; what lies outside of video's is cut."""
@@ -101,22 +101,6 @@ class NumpyNarrow:
         np.add(self._sum, 128 * 255 - 128 * 224 + 127, out=self._sum)
         np.floor_divide(self._sum, 255, out=self._sum)
         np.copyto(to, self._sum, casting="unsafe")
-
-
-def luma_to_full() -> Plane:
-    """Table from video's luma, 16 to 235, to JPEG's."""
-    return rounded((np.arange(256) - 16) * (255 / 219))
-
-
-def chroma_to_full() -> Plane:
-    """Table from video's chroma, 16 to 240, to JPEG's."""
-    return rounded((np.arange(256) - 128) * (255 / 224) + 128)
-
-
-def rounded(levels: NDArray[np.floating[Any]]) -> Plane:
-    """Levels as bytes: what lies outside cut, halves to even."""
-    table: Plane = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
-    return table
 
 
 def _by(table: Plane) -> Widen:

@@ -6,6 +6,7 @@ import numpy as np
 import simplejpeg
 
 from scrim.frame import Plane, Planes
+from scrim.video_range import chroma_to_full, luma_to_full
 
 QUALITY = 80
 _BAND_ROWS = 16
@@ -59,9 +60,4 @@ def _means(plane: Plane, factor: int, width: int, height: int) -> Plane:
 
 @cache
 def _tables() -> tuple[Plane, Plane]:
-    """From video's range (BT.601: luma 16 to 235, chroma 16 to 240) to JPEG's, which is 0 to 255."""
-    levels = np.arange(256)
-    luma = (levels - 16) * (255 / 219)
-    chroma = (levels - 128) * (255 / 224) + 128
-    low, high = (np.clip(np.rint(table), 0, 255).astype(np.uint8) for table in (luma, chroma))
-    return low, high
+    return luma_to_full(), chroma_to_full()

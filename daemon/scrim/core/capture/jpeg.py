@@ -73,8 +73,8 @@ class ThroughPlanes:
         self._size = size
         self._library = library
         self._buffers = Buffers(library, size)
-        rows, columns = self._chroma = (size[1] // 2, size[0] // 2)
-        self._narrow = best_narrow(self._chroma)
+        rows, columns = size[1] // 2, size[0] // 2
+        self._narrow = best_narrow((rows, columns))
         self._known = {
             sampling
             for sampling, (_, *chroma) in self._buffers.planes.items()

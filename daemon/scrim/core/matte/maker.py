@@ -63,7 +63,6 @@ class MatteMaker:
         self._y, self._uv = self._whole_y[:height, :width], self._whole_uv[: height // 2, : width // 2]
         uv_shape = (height, width) if self._grid.step_px == 1 else (0, 0)
         self._large_uv = np.empty(uv_shape, np.uint8), np.empty(uv_shape, np.uint8)
-        self._rect: Rect | None = None
         self._enlarged_to: list[Plane] = []
         self._cells = Coarse(self._fine, self._grid.step_px) if self._grid.step_px > 1 else None
         self._count = 0
@@ -114,7 +113,6 @@ class MatteMaker:
         for part in self._enlarged_to:
             part.fill(0)
         self._enlarged_to.clear()
-        self._rect = None
         self._count += 1
 
     def _draw_plain(self, mask: Mask) -> None:
@@ -137,32 +135,32 @@ class MatteMaker:
         rect, alphas = drawn
         if not alphas:
             return self._nothing
-        self._rect = rect
         width, height = self.frame_size
         coverage = alphas * self._grid.step_px**2 / (255 * width * height)
         return Matte(
-            partial(self._enlarged, self._whole_y, self._grid.coarse_px, self._y, self._count),
-            partial(self._enlarged, self._whole_uv, self._grid.step_px, self._uv, self._count),
+            partial(self._enlarged, rect, self._count, self._whole_y, self._grid.coarse_px, self._y),
+            partial(self._enlarged, rect, self._count, self._whole_uv, self._grid.step_px, self._uv),
             self._box(rect),
             min(1.0, coverage),
             self._cells,
         )
 
-    def _enlarged(self, whole: Plane, cells: int, seen: Plane, count: int) -> Plane:
+    def _enlarged(self, rect: Rect, count: int, whole: Plane, cells: int, seen: Plane) -> Plane:
         """The fine matte at the size of one kind of planes.
 
         Args:
+            rect: of fine cells, outside which it is 0.
+            count: of the matte that is wanted.
             whole: where it goes.
             cells: elements of ``whole`` across a coarse cell.
             seen: the part of ``whole`` within the frame.
-            count: of the matte that is wanted.
 
         Raises:
             LookupError: another one was made since.
         """
-        if count != self._count or self._rect is None:
+        if count != self._count:
             raise LookupError("this matte is gone: the next one was made")
-        shown = self._grid.window_around(self._rect, self._fine.shape[::-1], 1)
+        shown = self._grid.window_around(rect, self._fine.shape[::-1], 1)
         part = shown.of(whole, cells)
         cv2.resize(shown.of(self._fine, 2), part.shape[::-1], dst=part, interpolation=cv2.INTER_LINEAR_EXACT)
         self._enlarged_to.append(part)

@@ -5,11 +5,12 @@ from typing import Protocol, Self
 import cv2
 import numpy as np
 
-from scrim.core.ranges import best_widen, rounded
+from scrim.core.ranges import best_widen
 from scrim.core.sinks.pack import ToYuyv
 from scrim.frame import Origin, Plane, Planes, SafeFrame
 from scrim.uvc.controls import Levels
 from scrim.uvc.negotiation import Stream
+from scrim.video_range import rounded
 
 _LOWEST_QUALITY = 10
 _FILL = 0.9
